@@ -1,0 +1,77 @@
+"""Every operation on every backend against the golden truth."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+import refengine
+from refengine._call import bind, cotangents_by_name, flatten, unflatten
+from refengine._walk import Operation
+from refengine.golden import Case, load
+from refengine.testing._judge import Verdict, judge
+
+LIMIT = 8.0
+"""The worst error that passes, in units of ``u * (|f| + cond)``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One operation on one backend over all its cases."""
+
+    operation: str
+    backend: str
+    cases: int
+    worst: float
+    median: float
+    worst_case: str
+    failures: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+
+def run_case(operation: Operation, backend: str, case: Case) -> Verdict:
+    """Call one implementation on one case: the function, its vjp, and the fused pass, which must agree."""
+    tree = refengine.backend(backend).__name__
+    arguments, constants = dict(case.arguments), case.constants
+    if backend == "cupy":
+        import cupy
+
+        arguments = {k: cupy.asarray(v) for k, v in arguments.items()}
+    args, keywords = bind(operation, arguments, constants, tree)
+    function = operation.on(backend)
+    value = function(*args, **keywords)
+    if not operation.has_vjp:
+        return judge(case, flatten(value), None)
+    g = unflatten(value, dict(case.cotangent))
+    fused_value, fused = refengine.value_and_vjp(function, g, *args, **keywords)
+    gradients = cotangents_by_name(operation, arguments, fused)
+    verdict = judge(case, flatten(value), gradients)
+    again = judge(case, flatten(fused_value), None)
+    return Verdict(verdict.units | {f"fused {k}": v for k, v in again.units.items()}, verdict.problems + again.problems)
+
+
+def verify(operation: Operation, backend: str) -> Iterator[Verdict | Outcome]:
+    """One verdict a case, then the outcome over all of them."""
+    worst, worst_case, medians, failures = -1.0, "", [], []
+    cases = load(operation.path).cases
+    for case in cases:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                verdict = run_case(operation, backend, case)
+        except Exception as error:  # one broken case must not hide the others
+            verdict = Verdict({}, (f"{type(error).__name__}: {error}",))
+        if verdict.worst > worst:
+            worst, worst_case = verdict.worst, str(case)
+        if not verdict.worst <= LIMIT:
+            failures.append(f"{case}: {'; '.join(verdict.problems) or verdict.units}")
+        medians += list(verdict.units.values())
+        yield verdict
+    median = float(np.median(medians)) if medians else np.nan
+    yield Outcome(operation.path, backend, len(cases), worst, median, worst_case, tuple(failures))

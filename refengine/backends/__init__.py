@@ -1,0 +1,1 @@
+"""Backends: packages with the tree of `refengine`, in which only the files that have a kernel exist."""

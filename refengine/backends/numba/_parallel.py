@@ -1,0 +1,29 @@
+"""How a kernel is launched: compiled once, cached, safe to call from several Python threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+_LAUNCH = threading.RLock()  # numba's workqueue layer aborts the process when two threads launch parallel loops at once
+
+
+class parallel:
+    """``numba.njit(parallel=True)`` whose launches take turns, so that every threading layer is safe."""
+
+    def __init__(self, loop: Callable[..., Any]) -> None:
+        self.loop = numba.njit(parallel=True, cache=True, nogil=True)(loop)
+
+    def __call__(self, *arguments: Any) -> Any:
+        with _LAUNCH:
+            return self.loop(*arguments)
+
+
+def flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:
+    """The common shape of broadcast arrays and each of them as a contiguous float64 vector."""
+    broadcast = np.broadcast_arrays(*arrays)
+    return broadcast[0].shape, [np.ascontiguousarray(a, dtype=np.float64).reshape(-1) for a in broadcast]

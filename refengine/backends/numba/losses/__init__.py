@@ -1,0 +1,5 @@
+"""Kernels of refengine.losses."""
+
+from refengine.backends._kernel import subpackages
+
+__getattr__, __dir__ = subpackages(__name__, otherwise="refengine.losses")

@@ -1,0 +1,99 @@
+"""The bulk layer: the same cases in one flat file of named tensors, for readers that do not want JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refengine.golden._format import Answer, Case, Certified, parse
+
+FORMATS = ("json", "safetensors", "npz")
+
+
+def tensors(case: Case) -> dict[str, np.ndarray]:
+    """Every array of one case under a flat name: ``12.arguments.x``, ``12.value.hi``, ``12.gradients.a.lo``."""
+    flat: dict[str, np.ndarray] = {}
+
+    def put(group: str, leaves: dict[str, Any]) -> None:
+        for name, leaf in leaves.items():
+            full = f"{case.id}.{group}" if name == "value" == group.rpartition(".")[2] else f"{case.id}.{group}.{name}"
+            parts = (
+                {f"{full}.{p}": getattr(leaf, p) for p in ("hi", "lo", "radius")}
+                if isinstance(leaf, Certified)
+                else {full: leaf}
+            )
+            flat.update({k: np.ascontiguousarray(v) for k, v in parts.items()})
+
+    def put_answer(prefix: str, answer: Answer) -> None:
+        put(f"{prefix}value", answer.value)
+        put(f"{prefix}gradients", answer.gradients)
+
+    put("arguments", case.arguments)
+    put("constants", {k: v for k, v in case.constants.items() if isinstance(v, np.ndarray)})
+    put("cotangent", case.cotangent)
+    put_answer("", case)
+    put("condition.value", case.condition)
+    put("condition.gradients", case.gradient_condition)
+    for name, answer in case.alternatives.items():
+        put_answer(f"alternatives.{name}.", answer)
+    return flat
+
+
+def _bulk(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    text = source.read_bytes()
+    file = parse(text.decode("utf-8"), source.name)
+    names = sorted({flag for case in file.cases for flag in case.flags})
+    bits = [sum(1 << names.index(flag) for flag in case.flags) for case in file.cases]
+    arrays = {"flags": np.array(bits, dtype=np.int64)}
+    for case in file.cases:
+        arrays |= tensors(case)
+    metadata = {
+        "schema": "refengine-golden/1",
+        "operation": file.operation,
+        "convention": file.convention,
+        "sha256": hashlib.sha256(text).hexdigest(),
+        "flags": json.dumps(names),
+        "uids": json.dumps([case.uid for case in file.cases]),
+        "results": json.dumps([case.result for case in file.cases]),
+        "constants": json.dumps(
+            [{k: v for k, v in c.constants.items() if not isinstance(v, np.ndarray)} for c in file.cases]
+        ),
+    }
+    return arrays, metadata
+
+
+def write_safetensors(source: Path, target: Path | None = None) -> None:
+    """Write the ``.safetensors`` twin of a golden JSON file, by default beside it."""
+    arrays, metadata = _bulk(source)
+    content = import_module("safetensors.numpy").save(arrays, metadata)
+    (target or source.with_suffix(".safetensors")).write_bytes(content)
+
+
+def export(directory: str | Path, format: str = "json") -> list[Path]:
+    """Copy every golden file to ``directory`` as "json", "safetensors" or "npz" (without pickles); returns the paths.
+
+    Raises ValueError for an unknown format; ImportError where safetensors is not installed.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}")
+    target, data = Path(directory), Path(__file__).parent / "data"
+    target.mkdir(parents=True, exist_ok=True)
+    written = []
+    for source in sorted(data.glob("*.json")):
+        path = target / f"{source.stem}.{format}"
+        if format == "json":
+            shutil.copyfile(source, path)
+        elif format == "safetensors":
+            shutil.copyfile(source.with_suffix(".safetensors"), path)
+        else:
+            arrays, metadata = _bulk(source)
+            arrays |= {f"metadata.{k}": np.array(v) for k, v in metadata.items()}
+            np.savez_compressed(path, allow_pickle=False, **arrays)
+        written.append(path)
+    return written

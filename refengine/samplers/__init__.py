@@ -1,0 +1,5 @@
+"""MCMC transitions as pure functions of a state and explicit noise: one module a sampler."""
+
+from refengine.backends._kernel import subpackages
+
+__getattr__, __dir__ = subpackages(__name__)

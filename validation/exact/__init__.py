@@ -1,0 +1,1 @@
+"""The exact tier: definitions evaluated in ball arithmetic, differentiated automatically."""

@@ -1,0 +1,121 @@
+"""From a definition to certified numbers: precision doubles until every output and gradient is one float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from refengine._call import flatten
+from refengine.golden import Certified
+from validation.exact.number import Number, Undecided, gradient, lift, number, working_precision
+
+FIRST_BITS = 128
+LAST_BITS = 2**15
+RELATIVE_BITS = 110
+
+
+class NotCertified(ArithmeticError):
+    """No float64 could be proved right within `LAST_BITS` bits."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Every output and every gradient of one case, each with its condition number ``sum_i |x_i df/dx_i|``."""
+
+    value: dict[str, Certified | np.ndarray]
+    gradients: dict[str, Certified]
+    condition: dict[str, np.ndarray]
+    gradient_condition: dict[str, np.ndarray]
+    bits: int
+
+
+def certify(
+    definition: Callable[..., Any], inputs: dict[str, np.ndarray], cotangent: dict[str, np.ndarray] | None, **fixed: Any
+) -> Certificate:
+    """Evaluate ``definition(inputs, **fixed)`` and the gradient of ``sum cotangent * outputs`` to every input.
+
+    ``inputs`` are the differentiable arrays by name; the definition gets them as numbers. Outputs that hold no
+    numbers (indices, decisions) are returned as they are. ``cotangent=None`` asks for no gradients.
+    Raises `NotCertified` with the name of what resisted.
+    """
+    bits, obstacle = FIRST_BITS, ""
+    while bits <= LAST_BITS:
+        with working_precision(bits):
+            try:
+                return _attempt(definition, inputs, cotangent, fixed, bits)
+            except (Undecided, NotCertified) as error:
+                obstacle = str(error) or "a comparison of overlapping balls"
+        bits *= 2
+    raise NotCertified(f"not certified with {LAST_BITS} bits: {obstacle}")
+
+
+def _attempt(definition: Any, inputs: Any, cotangent: Any, fixed: Any, bits: int) -> Certificate:
+    lifted = {name: lift(array) for name, array in inputs.items()}
+    leaves = [x for array in lifted.values() for x in np.ravel(array)]
+    outputs = {name: np.asarray(v) for name, v in flatten(definition(lifted, **fixed)).items()}
+    numbers = {name: v for name, v in outputs.items() if v.dtype == object}
+    value = {name: _round(name, v) if name in numbers else v for name, v in outputs.items()}
+    condition = {name: _condition(v, leaves) for name, v in numbers.items()}
+    if cotangent is None:
+        return Certificate(value, {}, condition, {}, bits)
+    seeds = {name: np.asarray(lift(cotangent[name])) for name in numbers}
+    flat_outputs = [number(y) for v in numbers.values() for y in v.ravel()]
+    flat_seeds = [g for v in seeds.values() for g in v.ravel()]
+    flat_gradients = gradient(flat_outputs, flat_seeds, leaves)
+    gradients, gradient_condition, start = {}, {}, 0
+    for name, array in inputs.items():
+        block = np.empty(np.shape(array), dtype=object)
+        block.reshape(-1)[:] = flat_gradients[start : start + block.size]
+        start += block.size
+        gradients[name] = _round(f"the gradient to {name}", block)
+        gradient_condition[name] = _condition(block, leaves + flat_seeds)
+    return Certificate(value, gradients, condition, gradient_condition, bits)
+
+
+def _round(name: str, array: np.ndarray) -> Certified:
+    """Round every ball, or say which one is still too wide."""
+    parts = np.array([_round_one(name, number(v)) for v in array.ravel()], dtype=np.float64).reshape(-1, 3)
+    hi, lo, radius = (np.ascontiguousarray(parts[:, i]).reshape(array.shape) for i in range(3))
+    return Certified(hi, lo, radius)
+
+
+def _round_one(name: str, x: Number) -> tuple[float, float, float]:
+    if x.stated:
+        return float(x.ball), 0.0, 0.0
+    ball = x.ball
+    if ball.is_nan() or not ball.is_finite():
+        raise NotCertified(f"{name} has no finite enclosure")
+    hi = float(ball.lower())
+    if hi != float(ball.upper()):
+        raise NotCertified(f"{name} = {ball.str(25)} rounds to two numbers")
+    if math.isinf(hi):
+        return hi, 0.0, 0.0
+    if (
+        hi == 0
+        and not ball.is_zero()
+        and math.copysign(1, float(ball.lower())) < 0 < math.copysign(1, float(ball.upper()))
+    ):
+        hi = 0.0
+    if hi != 0 and ball.rel_accuracy_bits() < RELATIVE_BITS:
+        raise NotCertified(f"{name} = {ball.str(25)} has {ball.rel_accuracy_bits()} certified bits")
+    rest = ball - arb(hi)
+    lo = float(rest.mid())
+    radius = float((rest - arb(lo)).abs_upper())
+    return hi, lo, radius if radius == 0 else math.nextafter(radius, math.inf)
+
+
+def _condition(outputs: np.ndarray, leaves: list[Number]) -> np.ndarray:
+    """``sum_i |x_i df/dx_i|`` of every output, rounded; 0 where the derivative is stated, not computed."""
+    result = np.zeros(outputs.shape)
+    for i, output in enumerate(outputs.ravel()):
+        output = number(output)
+        if output.tracked and not output.stated:
+            terms = zip(gradient([output], [1], leaves), leaves, strict=True)
+            total = sum((abs(d.ball * x.ball) for d, x in terms if not (d.stated or x.stated)), arb(0))
+            result.reshape(-1)[i] = float(total.mid()) if total.is_finite() else 0.0
+    return result

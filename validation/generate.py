@@ -1,0 +1,174 @@
+"""Make the golden files: ``python -m validation.generate [PATH...]`` (operations or globs; all when none is named).
+
+The same bytes on every run: draws come from a generator keyed by the operation's path.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import inspect
+import re
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import flint
+import numpy as np
+from rich.progress import Progress
+
+import refengine
+from refengine._call import bind
+from refengine._walk import Operation, find
+from refengine.golden import DATA, Answer, Case, GoldenFile
+from refengine.golden._export import write_safetensors
+from refengine.golden._format import encode_case, serialise, uid
+from validation.exact.certify import certify
+from validation.exact.draws import Draw
+from validation.flags import FLAGS
+
+BLOCK = 8
+LOW_PRECISIONS = {"EXACT_F32": (24, -149, 128), "EXACT_F16": (11, -24, 16), "EXACT_BF16": (8, -133, 128)}
+
+
+def draws(operation: Operation) -> list[Draw]:
+    """The cases to certify, the same on every call."""
+    seed = int.from_bytes(hashlib.sha256(operation.path.encode()).digest()[:8], "big")
+    exact = import_module(f"validation.exact.{operation.module}")
+    return list(getattr(exact, f"draw_{operation.name}")(np.random.default_rng(seed)))
+
+
+def certified_case(operation: Operation, draw: Draw, index: int) -> Case:
+    """Certify one draw and every convention that differs on it."""
+    rng = np.random.default_rng(index)
+    arguments = {k: np.asarray(v) for k, v in draw.arguments.items()}
+    constants = {k: np.asarray(v) if isinstance(v, list) else v for k, v in draw.constants.items()}
+    wanted = _answer(operation, arguments, constants, None)
+    cotangent = {
+        name: np.asarray(np.round(rng.normal(size=leaf.hi.shape) * 16) / 16 + 1 / 32 if leaf.hi.ndim else 1.0)
+        for name, leaf in wanted.value.items()
+        if not isinstance(leaf, np.ndarray)
+    }
+    found = _answer(operation, arguments, constants, cotangent)
+    alternatives = {}
+    for name, change in draw.alternatives.items():
+        definition = change if callable(change) else None
+        other = _answer(operation, arguments, constants | ({} if definition else change), cotangent, definition)
+        alternatives[name] = Answer(other.value, other.gradients)
+    case = Case(
+        value=found.value,
+        gradients=found.gradients,
+        id=index + 1,
+        uid="",
+        operation=operation.path,
+        convention="default",
+        flags=tuple(sorted({*draw.flags, *_representable(arguments)})),
+        difficulty=draw.difficulty,
+        arguments=arguments,
+        constants=constants,
+        cotangent=cotangent,
+        condition=found.condition,
+        gradient_condition=found.gradient_condition,
+        result=draw.result,
+        alternatives=alternatives,
+        notes={},
+    )
+    return Case(**{**vars(case), "uid": uid(case.operation, case.convention, encode_case(case))})
+
+
+def _answer(operation: Operation, arguments: Any, constants: Any, cotangent: Any, definition: Any = None) -> Any:
+    definition = definition or getattr(import_module(f"validation.exact.{operation.module}"), operation.name)
+    inputs = {name: arguments[name] for name in operation.differentiable if name in arguments}
+
+    def evaluate(lifted: dict[str, Any]) -> Any:
+        args, keywords = bind(operation, {**arguments, **lifted}, constants, tree="validation.exact")
+        return definition(*args, **keywords)
+
+    return certify(evaluate, inputs, cotangent if operation.has_vjp else None)
+
+
+def _representable(arguments: dict[str, np.ndarray]) -> set[str]:
+    """The flags of the low precisions that hold every floating argument exactly."""
+    values = np.concatenate([a.ravel() for a in arguments.values() if a.dtype.kind == "f"] or [np.zeros(1)])
+    finite = values[np.isfinite(values) & (values != 0)]
+    mantissa, exponent = np.frexp(finite)
+    found = set()
+    for flag, (bits, lowest, highest) in LOW_PRECISIONS.items():
+        unit = np.maximum(exponent - bits, lowest)
+        whole = np.ldexp(mantissa, exponent - unit)
+        if np.all(whole == np.round(whole)) and np.all(exponent <= highest):
+            found.add(flag)
+    return found
+
+
+def _block(path: str, start: int) -> list[Case]:
+    operation = find()[path]
+    block = draws(operation)[start : start + BLOCK]
+    return [certified_case(operation, draw, start + i) for i, draw in enumerate(block)]
+
+
+def definition_of(operation: Operation) -> dict[str, str]:
+    """What the header says of the exact definition."""
+    exact = import_module(f"validation.exact.{operation.module}")
+    source = inspect.getdoc(getattr(exact, operation.name)) or ""
+    latex = re.search(r"\.\. math::\s*(.+?)(?:\n\s*\n|\Z)", inspect.getdoc(operation.function) or "", re.S)
+    reference = re.search(r"Source: ([\w-]+)(?:, (.+?))?\.?$", source, re.M)
+    if latex is None or reference is None:
+        raise SystemExit(
+            f"{operation.path}: the docstring needs '.. math::', the exact definition 'Source: key, equation'"
+        )
+    return {
+        "latex": " ".join(latex[1].split()),
+        "reference": reference[1],
+        "equation": reference[2] or "",
+        "sha256": source_hash(Path(str(exact.__file__))),
+    }
+
+
+def source_hash(path: Path) -> str:
+    """The hash of a definition's source, by which a test sees that its golden file is up to date."""
+    return hashlib.sha256(path.read_text("utf-8").encode()).hexdigest()
+
+
+def generate(paths: list[str]) -> None:
+    """Certify and write every operation that matches one of the globs."""
+    operations = {p: o for p, o in find().items() if not paths or any(fnmatch.fnmatch(p, g) for g in paths)}
+    if not operations:
+        raise SystemExit(f"no operation matches {' '.join(paths)}; there are {', '.join(find())}")
+    jobs = [(p, start) for p, o in operations.items() for start in range(0, len(draws(o)), BLOCK)]
+    cases: dict[str, list[Case]] = {p: [] for p in operations}
+    with ProcessPoolExecutor() as pool, Progress(disable=not sys.stderr.isatty()) as progress:
+        bars = {p: progress.add_task(p, total=sum(j[0] == p for j in jobs)) for p in operations}
+        pending = {pool.submit(_block, *job): job[0] for job in jobs}
+        for done in as_completed(pending):
+            cases[pending[done]] += done.result()
+            progress.advance(bars[pending[done]])
+    for path, operation in operations.items():
+        write(operation, sorted(cases[path], key=lambda case: case.id))
+        print(f"{path}: {len(cases[path])} cases")
+    write_sums()
+
+
+def write(operation: Operation, cases: list[Case]) -> None:
+    """Both layers of one operation."""
+    flags = sorted({flag for case in cases for flag in case.flags} & FLAGS.keys())
+    versions = {"refengine": refengine.__version__, "python-flint": flint.__version__}
+    file = GoldenFile(
+        operation.path, "default", definition_of(operation), versions, {f: FLAGS[f] for f in flags}, tuple(cases)
+    )
+    DATA.mkdir(exist_ok=True)
+    (DATA / f"{operation.path}.json").write_text(serialise(file), "utf-8", newline="\n")
+    write_safetensors(DATA / f"{operation.path}.json")
+
+
+def write_sums() -> None:
+    """The hash of every file, for the reader."""
+    names = sorted(p.name for p in DATA.iterdir() if p.suffix in (".json", ".safetensors"))
+    lines = [f"{hashlib.sha256((DATA / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (DATA / "SHA256SUMS").write_text("".join(lines), "utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    generate(sys.argv[1:])
