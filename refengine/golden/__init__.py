@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from refengine.golden._export import export
 from refengine.golden._format import Answer, Case, Certified, GoldenFile, GoldenFormatError, parse
+from refengine.golden._validate import validate
 
-__all__ = ["Answer", "Case", "Certified", "GoldenFile", "GoldenFormatError", "export", "load", "operations", "read"]
+__all__ = [
+    "Answer",
+    "Case",
+    "Certified",
+    "GoldenFile",
+    "GoldenFormatError",
+    "conventions",
+    "export",
+    "header",
+    "load",
+    "operations",
+    "read",
+    "validate",
+]
 
 DATA = Path(__file__).parent / "data"
 
@@ -27,24 +44,73 @@ def operations() -> tuple[str, ...]:
 def load(operation: str, convention: str = "default") -> GoldenFile:
     """The golden vectors of an operation under a convention, checked against the recorded hash and the format.
 
-    Raises ValueError that lists the choices for an operation or convention without vectors, `GoldenFormatError` that
-    names the place for a file that is truncated or altered.
+    A convention without a file of its own takes its answers where cases name it among their alternatives, and the
+    default's everywhere else. Raises ValueError that lists the choices for an operation or convention without vectors,
+    `GoldenFormatError` that names the place for a file that is truncated or altered.
 
     >>> load("special.log_beta").cases[0].operation
     'special.log_beta'
     """
-    name = operation if convention == "default" else f"{operation}.{convention}"
-    if name not in operations():
-        if operation not in operations():
-            raise ValueError(f"operation {operation!r} has no golden vectors; there are {', '.join(operations())}")
-        named = [o.removeprefix(f"{operation}.") for o in operations() if o.startswith(f"{operation}.")]
-        raise ValueError(f"convention must be one of {', '.join(['default', *named])}, got {convention!r}")
+    if operation not in operations():
+        raise ValueError(f"operation {operation!r} has no golden vectors; there are {', '.join(operations())}")
+    if convention == "default":
+        return _load(operation)
+    if f"{operation}.{convention}" in operations():
+        return _load(f"{operation}.{convention}")
+    if convention not in conventions(operation):
+        raise ValueError(f"convention must be one of {', '.join(conventions(operation))}, got {convention!r}")
+    file = _load(operation)
+    return replace(file, convention=convention, cases=tuple(_under(case, convention) for case in file.cases))
+
+
+def _load(name: str) -> GoldenFile:
     path = DATA / f"{name}.json"
     recorded = (DATA / "SHA256SUMS").read_text("utf-8").splitlines()
     if f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" not in recorded:
         read(path)  # names the place where the format is broken, if it is
         raise GoldenFormatError(f"{path.name}: the sha256 differs from the one in SHA256SUMS")
     return read(path)
+
+
+def _under(case: Case, convention: str) -> Case:
+    """The case as a convention among its alternatives answers it; the default's answer turns into an alternative."""
+    answer = case.alternatives.get(convention)
+    if answer is None:
+        return replace(case, convention=convention)
+    others = {name: other for name, other in case.alternatives.items() if name != convention}
+    return replace(
+        case,
+        convention=convention,
+        value=answer.value,
+        gradients=answer.gradients,
+        result="required",
+        alternatives={"default": Answer(case.value, case.gradients), **others},
+    )
+
+
+def conventions(operation: str) -> tuple[str, ...]:
+    """The conventions that `load` takes for an operation: default, those with a file, those among the alternatives.
+
+    >>> conventions("special.log_beta")
+    ('default',)
+    """
+    files = [header(name) for name in operations() if name.startswith(f"{operation}.")]
+    named = {str(h["convention"]) for h in files if h["operation"] == operation}
+    named |= {name for case in load(operation).cases for name in case.alternatives}
+    return ("default", *sorted(named - {"default"}))
+
+
+def header(name: str) -> dict[str, Any]:
+    """What a golden file says before its cases, without reading them: definition, generator, numberOfCases, notes.
+
+    >>> header("special.log_beta")["operation"]
+    'special.log_beta'
+    """
+    head, separator, _ = (DATA / f"{name}.json").read_text("utf-8").partition(',\n "cases": [\n')
+    try:
+        return dict(json.loads(head + "}" if separator else head))
+    except ValueError as error:
+        raise GoldenFormatError(f"{name}.json: {error}") from None
 
 
 def read(path: str | Path) -> GoldenFile:

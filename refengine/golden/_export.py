@@ -45,7 +45,8 @@ def tensors(case: Case) -> dict[str, np.ndarray]:
     return flat
 
 
-def _bulk(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def bulk(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the metadata of a golden JSON file's flat twin."""
     text = source.read_bytes()
     file = parse(text.decode("utf-8"), source.name)
     names = sorted({flag for case in file.cases for flag in case.flags})
@@ -70,13 +71,15 @@ def _bulk(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 def write_safetensors(source: Path, target: Path | None = None) -> None:
     """Write the ``.safetensors`` twin of a golden JSON file, by default beside it."""
-    arrays, metadata = _bulk(source)
+    arrays, metadata = bulk(source)
     content = import_module("safetensors.numpy").save(arrays, metadata)
     (target or source.with_suffix(".safetensors")).write_bytes(content)
 
 
 def export(directory: str | Path, format: str = "json") -> list[Path]:
     """Copy every golden file to ``directory`` as "json", "safetensors" or "npz" (without pickles); returns the paths.
+
+    Beside them lies a SHA256SUMS of the files; with the JSON its schema, and the standard-library reader.
 
     Raises ValueError for an unknown format; ImportError where safetensors is not installed.
     """
@@ -92,8 +95,12 @@ def export(directory: str | Path, format: str = "json") -> list[Path]:
         elif format == "safetensors":
             shutil.copyfile(source.with_suffix(".safetensors"), path)
         else:
-            arrays, metadata = _bulk(source)
+            arrays, metadata = bulk(source)
             arrays |= {f"metadata.{k}": np.array(v) for k, v in metadata.items()}
             np.savez_compressed(path, allow_pickle=False, **arrays)
         written.append(path)
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in written]
+    (target / "SHA256SUMS").write_text("".join(sums), "utf-8", newline="\n")
+    for name in ("schema.json", "reader.py") if format == "json" else ():
+        shutil.copyfile(data.parent / name, target / name)
     return written

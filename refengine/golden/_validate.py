@@ -1,0 +1,117 @@
+"""Everything that can be checked of a golden file: hash, schema, strict reading, canonical text, the bulk twin."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refengine.golden._export import bulk
+from refengine.golden._format import GoldenFormatError, parse, serialise
+
+HERE = Path(__file__).parent
+
+
+def validate(path: str | Path) -> tuple[str, ...]:
+    """Check one golden JSON file and what lies beside it; the names of the checks that could be made.
+
+    "hash" where a SHA256SUMS lies beside it, "twin" where its ``.safetensors`` does (for the files of the package both
+    must), "format", "schema" and "canonical" always. Raises `GoldenFormatError` that names the file and the place;
+    ImportError where jsonschema or safetensors is not installed.
+
+    >>> validate(HERE / "data" / "special.log_beta.json")
+    ('hash', 'format', 'schema', 'canonical', 'twin')
+    """
+    path, done = Path(path), []
+    content, shipped = path.read_bytes(), path.resolve().parent == (HERE / "data").resolve()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise GoldenFormatError(f"{path.name}: byte {error.start} is not UTF-8") from None
+    file = parse(text, path.name)
+    if shipped or (path.parent / "SHA256SUMS").exists():
+        _check_hash(path)
+        done.append("hash")
+    _check_schema(text, path.name)
+    if serialise(file) != text:
+        raise GoldenFormatError(f"{path.name}: {_first_difference(serialise(file), text)}")
+    done += ["format", "schema", "canonical"]
+    if shipped or path.with_suffix(".safetensors").exists():
+        _check_twin(path)
+        done.append("twin")
+    return tuple(done)
+
+
+def validate_sums(directory: str | Path = HERE / "data") -> None:
+    """`GoldenFormatError` unless SHA256SUMS names exactly the files of a directory, each with its hash."""
+    directory = Path(directory)
+    there = {p.name for p in directory.iterdir() if p.suffix in (".json", ".safetensors")}
+    listed = {line.partition("  ")[2] for line in _sums(directory)}
+    if there != listed:
+        raise GoldenFormatError(f"SHA256SUMS and the directory differ in {', '.join(sorted(there ^ listed))}")
+    for name in sorted(there):
+        _check_hash(directory / name)
+
+
+def _sums(directory: Path) -> list[str]:
+    try:
+        return (directory / "SHA256SUMS").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        raise GoldenFormatError(f"{directory}: SHA256SUMS is missing") from None
+
+
+def _check_hash(path: Path) -> None:
+    if f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" not in _sums(path.parent):
+        raise GoldenFormatError(f"{path.name}: the sha256 differs from the one in SHA256SUMS, or is not listed there")
+
+
+@cache
+def _schema() -> Any:
+    jsonschema = import_module("jsonschema")
+    schema = json.loads((HERE / "schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def _check_schema(text: str, name: str) -> None:
+    error = import_module("jsonschema").exceptions.best_match(_schema().iter_errors(json.loads(text)))
+    if error is not None:
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+        raise GoldenFormatError(f"{name}: {place.removeprefix('.') or 'the file'}: {error.message[:300]}")
+
+
+def _first_difference(wanted: str, got: str) -> str:
+    lines = zip(wanted.split("\n"), got.split("\n"), strict=False)
+    number = next((i for i, (a, b) in enumerate(lines, 1) if a != b), got.count("\n") + 1)
+    return f"line {number} is not written canonically"
+
+
+def _check_twin(path: Path) -> None:
+    """Every array of the ``.safetensors`` bit for bit as in the JSON, and its metadata."""
+    twin, safetensors = path.with_suffix(".safetensors"), import_module("safetensors")
+    wanted, metadata = bulk(path)
+    try:
+        with safetensors.safe_open(str(twin), framework="np") as file:
+            said, names = file.metadata() or {}, set(file.keys())
+            got = {name: file.get_tensor(name) for name in names & wanted.keys()}
+    except FileNotFoundError:
+        raise GoldenFormatError(f"{twin.name} is missing") from None
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise GoldenFormatError(f"{twin.name}: {error}") from None
+    for key in sorted(said.keys() | metadata.keys()):
+        if said.get(key) != metadata.get(key):
+            raise GoldenFormatError(f"{twin.name}: metadata {key!r} differs from {path.name}")
+    if names != wanted.keys():
+        raise GoldenFormatError(f"{twin.name}: {sorted(names ^ wanted.keys())[0]} is not in both layers")
+    for name, array in wanted.items():
+        if (got[name].dtype, got[name].shape, got[name].tobytes()) != (array.dtype, array.shape, _bytes(array)):
+            raise GoldenFormatError(f"{twin.name}: {name} differs from {path.name}")
+
+
+def _bytes(array: np.ndarray) -> bytes:
+    return np.ascontiguousarray(array).tobytes()
