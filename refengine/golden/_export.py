@@ -96,8 +96,9 @@ def export(directory: str | Path, format: str = "json") -> list[Path]:
             shutil.copyfile(source.with_suffix(".safetensors"), path)
         else:
             arrays, metadata = bulk(source)
-            arrays |= {f"metadata.{k}": np.array(v) for k, v in metadata.items()}
-            np.savez_compressed(path, allow_pickle=False, **arrays)
+            texts = {f"metadata.{k}": np.array(v) for k, v in metadata.items()}
+            save: Any = np.savez_compressed  # its stub takes the arrays for its option allow_pickle
+            save(path, **arrays, **texts)
         written.append(path)
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in written]
     (target / "SHA256SUMS").write_text("".join(sums), "utf-8", newline="\n")

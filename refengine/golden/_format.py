@@ -15,8 +15,8 @@ import numpy as np
 SCHEMA = "refengine-golden/1"
 RESULTS = ("required", "ambiguous", "undefined", "invalid")
 HEADER = ("schema", "operation", "convention", "definition", "generator", "numberOfCases", "notes", "cases")
-CASE = ("id", "uid", "flags", "difficulty", "arguments", "constants", "cotangent", "value", "gradients", "condition")
-CASE += ("result", "alternatives")
+INPUTS = ("id", "uid", "flags", "difficulty", "arguments", "constants", "cotangent")
+CASE = (*INPUTS, "value", "gradients", "condition", "result", "alternatives")
 
 
 class GoldenFormatError(ValueError):
@@ -89,7 +89,7 @@ def encode_tensor(array: Any) -> dict[str, Any]:
 
 
 def decode_tensor(tensor: Any) -> np.ndarray:
-    """The read-only array; ValueError unless dtype, shape and every number are written as `encode_tensor` writes them."""
+    """The read-only array; ValueError unless all is written as `encode_tensor` writes it."""
     dtype, shape, data = (_object(tensor, ("dtype", "shape", "data"))[key] for key in ("dtype", "shape", "data"))
     if dtype not in ("float64", "float32", "int64", "bool"):
         raise ValueError(f"unknown dtype {dtype!r}")
@@ -262,7 +262,9 @@ def _decode_case(node: Any, header: Any) -> Case:
 def _check_shapes(case: Case) -> None:
     """ValueError unless the parts of a case fit each other."""
     outputs = {k: v.hi.shape for k, v in case.value.items() if isinstance(v, Certified)}
-    gradients = {k: np.shape(case.arguments.get(k)) for k in case.gradients}
+    if unknown := case.gradients.keys() - case.arguments.keys():
+        raise ValueError(f"gradients to {', '.join(sorted(unknown))}, which is no argument")
+    gradients = {k: case.arguments[k].shape for k in case.gradients}
     groups: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "cotangent": (case.cotangent, outputs),
         "condition.value": (case.condition, outputs),
@@ -277,8 +279,6 @@ def _check_shapes(case: Case) -> None:
         got = {k: (v.hi if isinstance(v, Certified) else v).shape for k, v in group.items()}
         if got != wanted:
             raise ValueError(f"{place} has the shapes {got}, {wanted} was expected")
-    if unknown := case.gradients.keys() - case.arguments.keys():
-        raise ValueError(f"gradients to {', '.join(unknown)}, which is no argument")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,8 @@ def as_float64(array: Any) -> tuple[np.ndarray, str]:
 
     Takes NumPy arrays, Python numbers, torch and jax tensors, and whatever speaks DLPack or ``__array__``.
     """
-    dtype = str(getattr(array, "dtype", "float64")).rpartition(".")[2]
+    named = re.search(r"bfloat16|\w+", str(getattr(array, "dtype", "float64")).rpartition(".")[2])
+    dtype = named[0] if named else ""
     if hasattr(array, "detach"):
         array = array.detach().cpu()
         array = array.double() if array.is_floating_point() else array
@@ -45,9 +47,12 @@ def as_float64(array: Any) -> tuple[np.ndarray, str]:
     try:
         values = np.asarray(array)
     except (TypeError, ValueError, RuntimeError):
+        values = np.asarray(None)
+    if values.dtype == object and hasattr(array, "__dlpack__"):
         values = np.from_dlpack(array)
-    if values.dtype.kind not in "biuf" and dtype != "bfloat16":
-        raise TypeError(f"an answer must be an array of numbers, got {type(array).__name__} of dtype {values.dtype}")
+    if values.dtype.kind not in "biuf" and dtype not in UNIT_ROUNDOFF:
+        came = type(array).__name__ + (f" of dtype {values.dtype}" if values.dtype != object else "")
+        raise TypeError(f"an answer must be an array of numbers, got {came}")
     return (values, dtype) if values.dtype.kind in "biu" else (values.astype(np.float64), dtype)
 
 
