@@ -21,9 +21,10 @@ import refengine
 from refengine import golden
 from refengine._foreign import FRAMEWORKS, Mapped, Target, find_target, prepared
 from refengine._reports import as_json, write
-from refengine._verify import LIMIT, verify
+from refengine._verify import LIMIT, Outcome, verify
 from refengine._walk import BACKENDS, Operation, find
 from refengine.golden import GoldenFormatError
+from refengine.golden._export import FORMATS
 from refengine.golden._validate import validate_sums
 from refengine.testing import cases as golden_cases
 from refengine.testing import explain
@@ -33,7 +34,7 @@ from refengine.testing._cases import EXACT_IN
 json_option = click.option("--json", "json_", is_flag=True, help="Print one JSON object and nothing else.")
 
 
-class ReportFile(click.ParamType):
+class ReportFile(click.ParamType[str]):
     """A file name whose ending says what is written to it."""
 
     name = "FILE.json|.html"
@@ -111,9 +112,8 @@ def verify_command(backends: tuple[str, ...], globs: tuple[str, ...], report_: s
         "outcomes": rows,
     }
     total = f"{len(rows) - failed} of {len(rows)} passed, {sum(row['cases'] for row in rows)} cases"
-    finish(
-        result, "outcomes", "refengine verify", [total, f"limit: {LIMIT:g} units of u * (|f| + cond)"], report_, json_
-    )
+    facts = [total, f"limit: {LIMIT:g} units of u * (|f| + cond)"]
+    finish(result, "outcomes", "refengine verify", facts, report_, json_)
     if not json_:
         say(total, not failed)
     sys.exit(1 if failed else 0)
@@ -123,7 +123,7 @@ def verified(operation: Operation, backend: str) -> dict[str, Any]:
     """One row of the results."""
     row: dict[str, Any] = {"operation": operation.path, "backend": backend, "kernel": operation.coverage()[backend]}
     try:
-        *_, outcome = verify(operation, backend)
+        outcome = next(result for result in verify(operation, backend) if isinstance(result, Outcome))
     except (ValueError, ImportError) as error:  # no golden vectors, or broken ones
         nothing = {"cases": 0, "worst": np.nan, "median": np.nan, "worst_case": ""}
         return row | nothing | {"status": "no truth", "failures": [str(error).partition("; there are")[0]]}
@@ -160,9 +160,7 @@ def finish(result: dict[str, Any], rows: str, title: str, facts: list[str], repo
 @click.option("--gradient", type=click.Choice([*FRAMEWORKS, "none"]), default="none", show_default=True)
 @click.option("--convention", default="default", show_default=True, help="Whose answers count.")
 @click.option("--units", type=float, default=LIMIT, show_default=True, help="Allowed error in u * (|f| + cond).")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Also list the cases that are right, and tell the whole story of each."
-)
+@click.option("-v", "--verbose", is_flag=True, help="Also list what is right; tell all about what is not.")
 @report_option
 @json_option
 def check_command(
@@ -218,12 +216,18 @@ def check_command(
             rows.append(check_row(assessments[-1]))
             if not json_ and (verbose or not assessments[-1].right):
                 say(check_line(rows[-1], assessments[-1], verbose), assessments[-1].right)
-    result = {"target": target, "operation": path, "dtype": dtype, "convention": convention, "gradient": gradient}
+    result: dict[str, Any] = {
+        "target": target,
+        "operation": path,
+        "dtype": dtype,
+        "convention": convention,
+        "gradient": gradient,
+    }
     result |= totals(assessments, units) | {"cases": rows}
     facts = total_lines(result)
     finish(result, "cases", f"{target} against {path}", facts, report_, json_)
     for line in () if json_ else facts:
-        say(line, result["passed"])
+        say(line, bool(result["passed"]))
     sys.exit(0 if result["passed"] else 1)
 
 
@@ -298,7 +302,8 @@ def total_lines(result: dict[str, Any]) -> list[str]:
         f"{result['target']} against {result['operation']}, {result['dtype']}, convention {result['convention']}",
         f"{result['total']} cases: {result['right']} right, {result['wrong']} wrong, {result['raised']} raised"
         f"{f'; agrees with {matched}' if matched else ''}",
-        f"worst {result['worst']:.3g}, median {result['median']:.3g} units of u * (|f| + cond); {result['limit']:g} allowed",
+        f"worst {result['worst']:.3g}, median {result['median']:.3g} units of u * (|f| + cond), "
+        f"{result['limit']:g} allowed",
         f"worst case: {case['case']} {' '.join(f for f in case['flags'] if not f.startswith('EXACT_'))}".rstrip(),
         *(f"  {line}" for line in case["explanation"].splitlines()),
         *notes,
@@ -380,9 +385,7 @@ def golden_group() -> None:
 
 @golden_group.command("export")
 @click.argument("directory", type=click.Path(file_okay=False))
-@click.option(
-    "--format", "format_", type=click.Choice(["json", "safetensors", "npz"]), default="json", show_default=True
-)
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="json", show_default=True)
 @json_option
 def export_command(directory: str, format_: str, json_: bool) -> None:
     """Write every golden file to DIRECTORY, with their SHA256SUMS (and, with the JSON, schema and a small reader)."""

@@ -53,10 +53,10 @@ def _row(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{k} {v:.3g}" for k, v in value.items())
     if isinstance(value, int | float):
-        return (
-            f'<td class="number">{value:.4g}</td>' if isinstance(value, float) else f'<td class="number">{value}</td>'
-        )
+        return f'<td class="number">{value:.6g}</td>'
     return f"<td>{escape(str(value))}</td>"
 
 

@@ -33,7 +33,7 @@ def check(
     speaks DLPack. Judged by the unit round-off u of the dtype that came; ``dtype`` names another.
 
     An "ambiguous" case accepts the answer of any of its conventions, and the result says which. Where a case is
-    "undefined", nan or an exception are right; where it is "invalid" -inf is too, and no finite number.
+    "undefined", nan or an exception are right; where it is "invalid" an infinity is too, and no finite number.
     The message names the worst element, the flags of the case with their notes, and the convention that matches.
 
     >>> case = cases("special.log_beta")[0]

@@ -71,7 +71,7 @@ def _raised(case: Case, error: Exception) -> Assessment:
 def _without_answer(
     case: Case, values: dict[str, Any], problems: tuple[str, ...], limit: float, dtype: str | None
 ) -> Assessment:
-    """A case without a right number: nan (for bad input -inf too) where the truth has none, the truth elsewhere."""
+    """A case without a right number: nan (for bad input an infinity too) where the truth has none, else the truth."""
     found: dict[str, float] = {}
     for name, leaf in case.value.items():
         if name in values:
@@ -80,7 +80,7 @@ def _without_answer(
                 error = np.asarray(units(values[name], leaf, case.condition.get(name, 0.0), dtype))
                 hi = leaf.hi if isinstance(leaf, Certified) else leaf
                 open_ = ~np.isfinite(hi) if not np.all(np.isfinite(hi)) else np.ones(hi.shape, dtype=bool)
-                allowed = np.isnan(got) | ((got == -np.inf) & (case.result == "invalid"))
+                allowed = np.isnan(got) | (np.isinf(got) & (case.result == "invalid"))
                 found[name] = float(np.max(np.where(open_ & allowed, 0.0, error), initial=0.0))
                 if case.result == "invalid" and np.any(open_ & np.isfinite(got)):
                     problems += (f"{name} is finite for bad input, where an error or nan is right",)
@@ -88,7 +88,7 @@ def _without_answer(
                 problems += (f"{name}: {error_}",)
     verdict = Verdict(found, problems)
     right = verdict.worst <= limit
-    said = "\n".join(problems) or f"{case.result}: an error or nan is right, or {_stated(case)}"
+    said = "" if right else "\n".join(problems) or f"{case.result}: an error or nan is right, or {_stated(case)}"
     return Assessment(case, "right" if right else "wrong", case.convention if right else "", verdict, said)
 
 
