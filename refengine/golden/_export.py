@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,8 @@ def write_safetensors(source: Path, target: Path | None = None) -> None:
     (target or source.with_suffix(".safetensors")).write_bytes(content)
 
 
-def export(directory: str | Path, format: str = "json") -> list[Path]:
-    """Copy every golden file to ``directory`` as "json", "safetensors" or "npz" (without pickles); returns the paths.
+def export(directory: str | Path, format: str = "json", operations: Iterable[str] | None = None) -> list[Path]:
+    """Copy golden files, by default all, to ``directory`` as "json", "safetensors" or "npz" (without pickles); returns the paths.
 
     Beside them lies a SHA256SUMS of the files; with the JSON its schema, and the standard-library reader.
 
@@ -88,7 +89,7 @@ def export(directory: str | Path, format: str = "json") -> list[Path]:
     target, data = Path(directory), Path(__file__).parent / "data"
     target.mkdir(parents=True, exist_ok=True)
     written = []
-    for source in sorted(data.glob("*.json")):
+    for source in sorted(data.glob("*.json") if operations is None else (data / f"{o}.json" for o in operations)):
         path = target / f"{source.stem}.{format}"
         if format == "json":
             shutil.copyfile(source, path)
