@@ -409,7 +409,7 @@ def validate_command(files: tuple[str, ...], json_: bool) -> None:
             say(f"{rows[-1]['status']}: {rows[-1]['file']}: {rows[-1]['said']}", rows[-1]["status"] == "passed")
     if not files:
         try:
-            validate_sums()
+            validate_sums(golden.DATA)
         except GoldenFormatError as error:
             rows.append({"file": "SHA256SUMS", "status": "failed", "said": str(error)})
             click.echo("" if json_ else f"failed: {error}", nl=not json_)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 import re
-import shutil
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -37,11 +37,12 @@ def node():
 
 @pytest.fixture
 def copied(tmp_path):
-    """One operation's files with their hashes, to be altered."""
-    for suffix in (".json", ".safetensors"):
-        shutil.copyfile(SOURCE.with_suffix(suffix), tmp_path / f"{OPERATION}{suffix}")
+    """A few cases in both layers with their hashes, to be altered."""
+    file, path = golden.load(OPERATION), tmp_path / SOURCE.name
+    path.write_text(serialise(replace(file, cases=file.cases[:12])), "utf-8", newline="\n")
+    write_safetensors(path)
     write_sums(tmp_path)
-    return tmp_path / SOURCE.name
+    return path
 
 
 def write_sums(directory):
@@ -176,7 +177,9 @@ def test_the_unbroken_node_is_read(node):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "null", "[]", "{", '{"schema": 1, "schema": 2}', '{"schema": NaN}', "[" * 200_000]
+    "text",
+    ["", "null", "[]", "{", '{"schema": 1, "schema": 2}', '{"schema": NaN}', "[" * 200_000],
+    ids=["empty", "null", "list", "open", "repeated", "NaN", "deep"],
 )
 def test_not_a_golden_file(text):
     with pytest.raises(GoldenFormatError, match=r"^file\.json"):

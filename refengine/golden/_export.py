@@ -78,9 +78,10 @@ def write_safetensors(source: Path, target: Path | None = None) -> None:
 
 
 def export(directory: str | Path, format: str = "json", operations: Iterable[str] | None = None) -> list[Path]:
-    """Copy golden files, by default all, to ``directory`` as "json", "safetensors" or "npz" (without pickles); returns the paths.
+    """Copy golden files, by default all, to ``directory`` as "json", "safetensors" or "npz"; returns the paths.
 
-    Beside them lies a SHA256SUMS of the files; with the JSON its schema, and the standard-library reader.
+    No format holds pickles. Beside the files lies their SHA256SUMS; beside the JSON its schema, too, and the
+    standard-library reader.
 
     Raises ValueError for an unknown format; ImportError where safetensors is not installed.
     """

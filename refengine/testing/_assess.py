@@ -97,11 +97,11 @@ def _stated(case: Case) -> str:
 
 
 def _leaves(tree: Any, name: str = "") -> dict[str, Any]:
-    """The arrays of nested dicts, NamedTuples and tuples, by dotted name (by position in a plain tuple)."""
+    """The arrays of nested dicts and tuples by dotted name, by position in a plain tuple; a list is an array."""
     fields = dict(tree) if isinstance(tree, Mapping) else None
     if hasattr(tree, "_fields"):
         fields = {field: getattr(tree, field) for field in tree._fields}
-    elif isinstance(tree, tuple | list):
+    elif isinstance(tree, tuple):
         fields = {f"#{i}": branch for i, branch in enumerate(tree)}
     if fields is None:
         return {name: tree}
@@ -114,7 +114,7 @@ def by_name(given: Any, names: list[str], what: str) -> tuple[dict[str, Any], tu
     if len(names) == 1 and not isinstance(given, Mapping | tuple):
         is_list_of_one = what == "gradient" and isinstance(given, list) and len(given) == 1
         return {names[0]: given[0] if is_list_of_one else given}, ()
-    leaves = _leaves(given)
+    leaves = _leaves(tuple(given) if isinstance(given, list) else given)
     if leaves and leaves.keys() <= set(names):
         missing = [name for name in names if name not in leaves]
         return leaves, (f"{what} of {', '.join(missing)} is missing",) if missing else ()

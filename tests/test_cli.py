@@ -1,0 +1,377 @@
+"""The command line: what it prints, what it writes, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
+
+from click.testing import CliRunner
+
+import refengine
+from refengine import golden
+from refengine._commands import cli
+
+OPERATION = "special.log_beta"
+
+MINE = """
+import numpy as np
+from refengine.special import log_beta
+
+def right(a, b):
+    return log_beta(a, b)
+
+def keywords(*, first, second, offset=0.0):
+    return log_beta(first, second) + offset
+
+def reciprocal(one_over_a, b):
+    return log_beta(1 / one_over_a, b)
+
+def float32(a, b):
+    return np.float64(np.float32(log_beta(a, b)))
+
+def short(a, b):
+    return log_beta(a, b).astype(np.float32)
+
+def raising(a, b):
+    if np.any(a > 40):
+        raise RuntimeError("too large")
+    return log_beta(a, b)
+
+def nonsense(a, b):
+    return {0: None, 1: "text", 2: [1, 2], 3: object(), 4: lambda: 0}[int(np.sum(a) * 8) % 5]
+
+def impure(a, b):
+    value = log_beta(a, b)
+    a += 1
+    return value
+
+class Family:
+    @staticmethod
+    def log_beta(a, b):
+        return log_beta(a, b)
+
+not_a_function = 3
+"""
+
+TORCH = """
+import torch
+from refengine.special import log_beta, log_beta_vjp
+
+class LogBeta(torch.autograd.Function):
+    sign = 1
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return torch.as_tensor(log_beta(a.numpy(), b.numpy()))
+    @staticmethod
+    def backward(ctx, g):
+        a, b = (t.numpy() for t in ctx.saved_tensors)
+        da, db = log_beta_vjp(g.numpy(), a, b)
+        return torch.as_tensor(da), LogBeta.sign * torch.as_tensor(db)
+
+def right(a, b):
+    LogBeta.sign = 1
+    return LogBeta.apply(a, b)
+
+def wrong_sign(a, b):
+    LogBeta.sign = -1
+    return LogBeta.apply(a, b)
+
+def detached(a, b):
+    return right(a, b).detach()
+
+def wrong_shape(a, b):
+    return right(a, b).reshape(-1)
+"""
+
+JAX = """
+import jax
+
+def right(a, b):
+    return jax.lax.lgamma(a) + jax.lax.lgamma(b) - jax.lax.lgamma(a + b)
+
+def nonsense(a, b):
+    return "text"
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a command in a directory with files of the user; the result of click."""
+    for name, text in {"mine": MINE, "my_torch": TORCH, "my_jax": JAX}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def invoke(*arguments, exit_code=0):
+        result = CliRunner().invoke(cli, list(map(str, arguments)))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == exit_code, result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def check(run):
+    """Check a target; the parsed JSON."""
+
+    def invoke(target, *options, exit_code=0):
+        result = run("check", target, "--operation", OPERATION, "--json", *options, exit_code=exit_code)
+        return json.loads(result.stdout)
+
+    return invoke
+
+
+def test_version(run):
+    assert refengine.__version__ in run("--version").output
+
+
+def test_module_runs_as_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "refengine", "list", "--json"], capture_output=True, text=True, check=True
+    )
+    rows = json.loads(done.stdout)["operations"]
+    assert {"operation": OPERATION, "numpy": "own kernel"}.items() <= next(
+        row for row in rows if row["operation"] == OPERATION
+    ).items()
+
+
+def test_missing_extra_is_named(tmp_path):
+    (tmp_path / "click.py").write_text("raise ModuleNotFoundError('No module named click', name='click')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from refengine.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "refengine: the command line needs click: pip install 'refengine[cli]'"
+
+
+def test_verify(run, tmp_path):
+    result = run("verify", "--backend", "numpy", "--operation", OPERATION, "--report", "out.html")
+    assert result.stdout.startswith("passed")
+    assert "1 of 1 passed, 225 cases" in result.stdout
+    page = (tmp_path / "out.html").read_text("utf-8")
+    assert OPERATION in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "<script" not in page
+
+
+def test_verify_json_and_report(run, tmp_path):
+    result = run("verify", "--backend", "numpy", "--operation", "special.log_b*", "--json", "--report", "out.json")
+    said = json.loads(result.stdout)
+    assert said == json.loads((tmp_path / "out.json").read_text("utf-8"))
+    (row,) = said["outcomes"]
+    assert (row["operation"], row["backend"], row["status"], row["cases"]) == (OPERATION, "numpy", "passed", 225)
+    assert 0 < row["median"] < row["worst"] <= said["limit"]
+
+
+def test_verify_fails_when_an_operation_is_wrong(run, monkeypatch):
+    from refengine._walk import Operation
+
+    right = Operation.on
+
+    def wrong(self, backend):
+        def function(*args, **constants):
+            return right(self, backend)(*args, **constants) * (1 + 1e-13)
+
+        function.__module__, function.__name__ = self.function.__module__, self.name
+        return function
+
+    monkeypatch.setattr(Operation, "on", wrong)
+    result = run("verify", "--backend", "numpy", "--operation", OPERATION, exit_code=1)
+    assert result.stdout.startswith("failed")
+    assert "0 of 1 passed" in result.stdout
+
+
+def test_verify_without_truth_fails(run, monkeypatch):
+    def load(path):
+        raise golden.GoldenFormatError("special.log_beta.json: line 3 is odd")
+
+    monkeypatch.setattr("refengine._verify.load", load)
+    result = run("verify", "--backend", "numpy", "--operation", OPERATION, exit_code=1)
+    assert "line 3 is odd" in result.stdout
+
+
+def test_verify_names_what_is_missing(run):
+    if "cupy" not in refengine.backends():
+        assert "cupy" in run("verify", "--backend", "cupy", exit_code=1).stderr
+    assert "'nummy'" in run("verify", "--backend", "nummy", exit_code=2).stderr
+    near = run("verify", "--operation", "special.log_bta", exit_code=2).stderr
+    assert "close to it: special.log_beta" in near
+    assert "must end in .json or .html" in run("verify", "--report", "x.txt", exit_code=2).stderr
+
+
+def test_unavailable_backend_names_the_extra(run, monkeypatch):
+    monkeypatch.setattr(refengine, "find_spec", lambda name: None)
+    assert "pip install 'refengine[numba]'" in run("verify", "--backend", "numba", exit_code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [
+        ("mine:right", ()),
+        ("mine:Family.log_beta", ()),
+        ("mine:impure", ()),
+        ("mine:keywords", ("--arguments", "first={a}, second={b}, offset=0.0")),
+        ("mine:right", ("--arguments", "{b},{a}")),
+        ("mine:right", ("--arguments", "{a},b={b}")),
+        ("mine:right", ("--dtype", "float32")),
+    ],
+)
+def test_check_right(check, target, options):
+    said = check(target, *options)
+    assert said["passed"]
+    assert said["right"] == said["total"] == len(said["cases"]) > 50
+    assert said["worst"] <= 8
+    assert said["conventions"] == {"default": said["total"]}
+
+
+def test_expressions_may_stand_in_arguments(check):
+    said = check("mine:reciprocal", "--arguments", "1/{a},{b}", "--dtype", "float32", "--units", "1e6")
+    assert said["right"] > 0.9 * said["total"]
+
+
+def test_check_wrong(check):
+    said = check("mine:float32", exit_code=1)
+    assert said["wrong"] > 100
+    assert said["raised"] == 0
+    worst = said["worst_case"]
+    assert worst["case"].startswith(OPERATION)
+    assert "expected" in worst["explanation"]
+    assert {row["status"] for row in said["cases"]} == {"right", "wrong"}
+    assert not check("mine:short", exit_code=1)["passed"]
+    assert check("mine:short", "--dtype", "float32")["passed"]
+
+
+def test_check_raising(check):
+    said = check("mine:raising", exit_code=1)
+    assert said["raised"] > 0
+    assert said["right"] > 0
+    row = next(row for row in said["cases"] if row["status"] == "raised")
+    assert row["explanation"] == "raised RuntimeError: too large"
+
+
+def test_check_nonsense(check):
+    said = check("mine:nonsense", exit_code=1)
+    assert said["wrong"] + said["right"] == said["total"]
+    assert any("array of numbers, got str" in row["explanation"] for row in said["cases"])
+    assert any("shape" in row["explanation"] for row in said["cases"])
+
+
+def test_check_scipy_in_words(run, tmp_path):
+    pytest.importorskip("scipy")
+    command = ("check", "scipy.special:betaln", "--operation", OPERATION)
+    result = run(*command, "--report", "out.html", exit_code=1)
+    assert "225 cases:" in result.stdout
+    assert "worst case: special.log_beta" in result.stdout
+    page = (tmp_path / "out.html").read_text("utf-8")
+    assert page.count("<tr") == 226
+    assert "scipy.special:betaln against special.log_beta" in page
+    assert run(*command, "-v", exit_code=1).stdout.count("right ") >= 100
+
+
+@pytest.mark.parametrize(
+    ("target", "explanation"),
+    [("right", ""), ("wrong_sign", "d/db"), ("detached", "d/d"), ("wrong_shape", "shape")],
+)
+def test_check_torch_gradients(check, target, explanation):
+    pytest.importorskip("torch")
+    said = check(f"my_torch:{target}", "--gradient", "torch", exit_code=1 if explanation else 0)
+    assert any(explanation in row["explanation"] for row in said["cases"])
+    assert said["raised"] == 0
+
+
+def test_check_torch_low_precision(check):
+    pytest.importorskip("torch")
+    said = check("torch:add", "--dtype", "bfloat16", exit_code=1)
+    assert said["total"] > 50
+    assert said["wrong"] > 50
+
+
+def test_check_jax(check):
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_enable_x64
+    said = check("jax.scipy.special:betaln", "--gradient", "jax", exit_code=1)
+    assert said["right"] > 20
+    assert said["wrong"] > 20
+    assert any("d/da" in row["explanation"] and "float64" in row["explanation"] for row in said["cases"])
+    assert jax.config.jax_enable_x64 == before
+    short = check("my_jax:right", "--gradient", "jax", "--dtype", "float32", "--units", "1e4")
+    assert short["passed"]
+    assert not check("my_jax:nonsense", "--gradient", "jax", exit_code=1)["right"] > 10
+
+
+def test_frameworks_get_their_own_arrays(check):
+    pytest.importorskip("jax")
+    assert check("jax.scipy.special:betaln", exit_code=1)["right"] > 100
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message", "code"),
+    [
+        ("mine", (), "package.module:attribute", 2),
+        ("mine:no_such", (), "mine has no attribute 'no_such'", 2),
+        ("mine:not_a_function", (), "cannot be called: int", 2),
+        ("no_such_module:f", (), "No module named 'no_such_module'", 1),
+        ("broken:f", (), "ZeroDivisionError", 1),
+        ("mine:right", ("--arguments", "{a},{z}"), "names z; the operation has a, b", 2),
+        ("mine:right", ("--arguments", "{a},,{b}"), "must read like the arguments of a call", 2),
+        ("mine:right", ("--convention", "no_such"), "convention must be one of default", 2),
+        ("mine:right", ("--dtype", "bfloat16"), "NumPy has no bfloat16", 2),
+        ("mine:right", ("--dtype", "float8"), "float8", 2),
+    ],
+)
+def test_check_says_what_is_wrong_with_the_question(run, target, options, message, code):
+    result = run("check", target, "--operation", OPERATION, *options, exit_code=code)
+    assert message in " ".join(result.stderr.split())
+
+
+def test_unknown_operation_lists_near_names(run):
+    for command in (("show", "special.logbeta"), ("check", "mine:right", "--operation", "special.logbeta")):
+        said = run(*command, exit_code=2).stderr
+        assert "close to it: special.log_beta" in said
+        assert "choices: " in said
+
+
+def test_list(run):
+    lines = run("list").stdout.splitlines()
+    assert any(line.split()[0] == OPERATION and line.split()[-1] == "225" for line in lines)
+    assert lines[-1].endswith("golden cases")
+
+
+def test_show(run):
+    text = run("show", OPERATION).stdout
+    for part in (r"\log B(a, b)", "a: (0, inf)", "nist-dlmf, 5.12.1", "NEAR_ROOT: 12", "conventions: default"):
+        assert part in text
+    said = json.loads(run("show", OPERATION, "--json").stdout)
+    assert said["gradients"] == ["a", "b"]
+    assert said["results"]["invalid"] == 4
+
+
+def test_golden_export_and_validate(run, tmp_path, monkeypatch):
+    assert "files in out" in run("golden", "export", "out", "--format", "json").stdout
+    path = tmp_path / "out" / f"{OPERATION}.json"
+    assert "1 of 1 files passed" in run("golden", "validate", path).stdout
+    path.write_text(path.read_text("utf-8")[:5000], "utf-8")
+    said = json.loads(run("golden", "validate", path, "--json", exit_code=1).stdout)
+    assert not said["passed"]
+    assert "special.log_beta.json: " in said["files"][0]["said"]
+
+
+def test_golden_validate_everything(run, tmp_path, monkeypatch):
+    golden.export(tmp_path / "data", "json", [OPERATION])
+    (tmp_path / "data" / "schema.json").unlink()
+    monkeypatch.setattr(golden, "DATA", tmp_path / "data")
+    assert "1 of 1 files passed" in run("golden", "validate").stdout
+    (tmp_path / "data" / "other.json").write_text("{}")
+    said = run("golden", "validate", exit_code=1).stdout
+    assert "other.json" in said
+    assert "SHA256SUMS" in said
