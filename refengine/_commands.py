@@ -159,6 +159,7 @@ def finish(result: dict[str, Any], rows: str, title: str, facts: list[str], repo
 @click.option("--dtype", type=click.Choice(list(EXACT_IN)), default="float64", show_default=True)
 @click.option("--gradient", type=click.Choice([*FRAMEWORKS, "none"]), default="none", show_default=True)
 @click.option("--convention", default="default", show_default=True, help="Whose answers count.")
+@click.option("--flag", "flags", multiple=True, metavar="FLAG", help="Only cases with one of these flags.")
 @click.option("--units", type=float, default=LIMIT, show_default=True, help="Allowed error in u * (|f| + cond).")
 @click.option("-v", "--verbose", is_flag=True, help="Also list what is right; tell all about what is not.")
 @report_option
@@ -170,6 +171,7 @@ def check_command(
     dtype: str,
     gradient: str,
     convention: str,
+    flags: tuple[str, ...],
     units: float,
     verbose: bool,
     report_: str | None,
@@ -202,7 +204,7 @@ def check_command(
     operation = operation_named(path)
     subject = subject_of(target, operation, mapping, gradient)
     try:
-        chosen = golden_cases(path, convention=convention, dtype=dtype)
+        chosen = golden_cases(path, convention=convention, flags=flags or None, dtype=dtype)
         if subject.mapped:
             subject.mapped.check({name: 0 for case in chosen for name in (*case.arguments, *case.constants)})
     except ValueError as error:  # GoldenFormatError too

@@ -50,7 +50,7 @@ def as_float64(array: Any) -> tuple[np.ndarray, str]:
         values = np.asarray(None)
     if values.dtype == object and hasattr(array, "__dlpack__"):
         values = np.from_dlpack(array)
-    if values.dtype.kind not in "biuf" and dtype not in UNIT_ROUNDOFF:
+    if values.dtype.kind not in "biuf" and not (values.dtype.kind == "V" and dtype == "bfloat16"):
         came = type(array).__name__ + (f" of dtype {values.dtype}" if values.dtype != object else "")
         raise TypeError(f"an answer must be an array of numbers, got {came}")
     return (values, dtype) if values.dtype.kind in "biu" else (values.astype(np.float64), dtype)
