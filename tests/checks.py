@@ -8,13 +8,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+
 import refengine
 from refengine._call import bind, cotangents_by_name, flatten, unflatten
 from refengine._verify import LIMIT, run_case
 from refengine._walk import Operation
 from refengine.golden import Case, load
 from refengine.testing._judge import judge
-
 from validation.generate import certified_case, draws
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 import refengine
 from refengine._walk import find
 from refengine.golden import operations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 import refengine
 from refengine import special
 from refengine._arrays import check_labels, check_shape, elementwise, promote, unbroadcast

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import refengine
 from refengine._call import bind, cotangents_by_name, unflatten
 from refengine._walk import Operation
 from refengine.golden import load
-from validation.generate import definition_of, draws
-
 from tests import checks
+from validation.generate import definition_of, draws
 
 
 def test_has_vjp_unless_its_results_are_indices(operation: Operation) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from refengine._walk import Operation
 
+from refengine._walk import Operation
 from tests import checks
 
 Corruption = Callable[[Any, list[Any], tuple[Any, ...]], tuple[Any, list[Any]]]
