@@ -1,0 +1,123 @@
+"""The harness bites: mistakes of the kinds that people make are planted, and every shared check must catch each.
+
+A mutant wraps an operation's function, its vjp and its fused pass, and corrupts what they return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refengine._walk import Operation
+from tests import checks
+
+Corruption = Callable[[Any, list[Any], tuple[Any, ...]], tuple[Any, list[Any]]]
+
+
+def leaves(tree: Any, change: Callable[[np.ndarray], Any]) -> Any:
+    """The tree with every floating array changed."""
+    if tree is None:
+        return None
+    if hasattr(tree, "_fields"):
+        return type(tree)(*(leaves(field, change) for field in tree))
+    array = np.asarray(tree)
+    return change(array) if array.dtype.kind == "f" else tree
+
+
+def wrong_sign(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    return value, [leaves(gradients[0], lambda a: -a), *gradients[1:]]
+
+
+def dropped_term(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    """A correction of one part in 1e9, as the second term of a series."""
+    return value, [*gradients[:-1], leaves(gradients[-1], lambda a: a * (1 - 1e-9))]
+
+
+def float32_cast(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    def cast(a: np.ndarray) -> Any:
+        with np.errstate(all="ignore"):
+            return a.astype(np.float32).astype(a.dtype)
+
+    return leaves(value, cast), [leaves(g, cast) for g in gradients]
+
+
+def swapped_arguments(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    return value, [gradients[1], gradients[0], *gradients[2:]]
+
+
+def missing_unbroadcast(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    return value, [np.broadcast_to(g, np.broadcast_shapes(np.shape(g), np.shape(value))) for g in gradients]
+
+
+def wrong_in_one_decade(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    largest = np.max(np.broadcast_arrays(*[np.abs(np.asarray(a, dtype=float)) for a in args]), axis=0)
+    return value + np.where((largest >= 10) & (largest < 100), 1e-11 * np.abs(value), 0.0), gradients
+
+
+def off_by_one_row(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    return value, [leaves(g, lambda a: np.roll(a, 1, axis=0) if a.ndim else 2 * a) for g in gradients]
+
+
+def next_index(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    return type(value)(*(np.asarray(field) + (i == 1) for i, field in enumerate(value))), gradients
+
+
+EVERYWHERE: tuple[Corruption, ...] = (wrong_sign, dropped_term, float32_cast)
+ELEMENTWISE: tuple[Corruption, ...] = (missing_unbroadcast, wrong_in_one_decade, swapped_arguments)
+
+
+def corruptions(operation: Operation) -> tuple[Corruption, ...]:
+    if not operation.has_vjp:
+        return (next_index,)
+    if not checks.elementwise(operation):
+        return (*EVERYWHERE, off_by_one_row)
+    return (*EVERYWHERE, *(ELEMENTWISE if len(operation.differentiable) > 1 else ELEMENTWISE[:2]))
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, operation: Operation, corrupt: Corruption) -> None:
+    """Replace function, vjp and fused pass of the reference by corrupted ones."""
+    module = import_module(operation.function.__module__)
+    for suffix, first in (("", 0), ("_vjp", 1), ("_value_and_vjp", 1)):
+        original = getattr(module, operation.name + suffix, None)
+        if original is None:
+            continue
+
+        @wraps(original)
+        def mutant(
+            *args: Any, _original: Any = original, _suffix: str = suffix, _first: int = first, **constants: Any
+        ) -> Any:
+            result = _original(*args, **constants)
+            data = args[_first:]
+            if _suffix == "":
+                blank = [np.zeros(())] * 8
+                return corrupt(result, blank, data)[0]
+            if _suffix == "_vjp":
+                value = operation.function(*data, **constants)
+                return tuple(corrupt(value, list(result), data)[1])
+            value, gradients = corrupt(result[0], list(result[1]), data)
+            return value, tuple(gradients)
+
+        monkeypatch.setattr(module, operation.name + suffix, mutant)
+
+
+@pytest.mark.parametrize("check", checks.SHARED, ids=lambda check: check.__name__)
+def test_every_shared_check_catches_every_mutant(
+    operation: Operation, check: Callable[[Operation, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for corrupt in corruptions(operation):
+        with monkeypatch.context() as patch:
+            plant(patch, operation, corrupt)
+            with pytest.raises(AssertionError):
+                check(operation, "numpy")
+
+
+def test_the_mutants_are_mutants(operation: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted corruption that changes nothing is no corruption: the checks pass with the identity planted."""
+    with monkeypatch.context() as patch:
+        plant(patch, operation, lambda value, gradients, args: (value, gradients))
+        checks.agrees_with_golden(operation, "numpy")
