@@ -328,8 +328,10 @@ def list_command(json_: bool) -> None:
 
 
 def row_of(operation: Operation) -> dict[str, Any]:
-    known = operation.path in golden.operations()
-    count = golden.header(operation.path)["numberOfCases"] if known else 0
+    try:
+        count = golden.header(operation.path)["numberOfCases"]
+    except (OSError, GoldenFormatError):  # none, or not readable: validate says more
+        count = 0
     return {"operation": operation.path, **operation.coverage(), "cases": count}
 
 
@@ -360,13 +362,19 @@ def shown(operation: Operation) -> dict[str, Any]:
         "call": f"{operation.name}{inspect.Signature(plain)}",
         "summary": (inspect.getdoc(operation.function) or "").partition("\n\n")[0].replace("\n", " "),
         "arguments": {name: str(domain) for name, domain in operation.domains.items()},
-        "constants": {name: repr(default) for name, default in operation.constants.items()},
+        "constants": {
+            name: "required" if default is inspect.Parameter.empty else repr(default)
+            for name, default in operation.constants.items()
+        },
         "gradients": list(operation.differentiable) if operation.has_vjp else [],
         "coverage": operation.coverage(),
     }
     if operation.path not in golden.operations():
         return facts | {"golden": "none"}
-    file = golden.load(operation.path)
+    try:
+        file = golden.load(operation.path)
+    except GoldenFormatError as error:
+        raise click.ClickException(str(error)) from None
     return facts | {
         "definition": file.definition["latex"],
         "source": ", ".join(filter(None, (file.definition["reference"], file.definition["equation"]))),

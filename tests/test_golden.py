@@ -54,15 +54,15 @@ def write_sums(directory):
     (directory / "SHA256SUMS").write_text("".join(lines), "utf-8")
 
 
-@pytest.mark.parametrize("operation", some_operations())
-def test_round_trip(operation):
-    text = (golden.DATA / f"{operation}.json").read_text("utf-8")
-    assert serialise(parse(text, operation)) == text
+@pytest.mark.parametrize("name", some_operations())
+def test_round_trip(name):
+    text = (golden.DATA / f"{name}.json").read_text("utf-8")
+    assert serialise(parse(text, name)) == text
 
 
-@pytest.mark.parametrize("operation", some_operations())
-def test_validate_shipped(operation):
-    assert golden.validate(golden.DATA / f"{operation}.json") == ("hash", "format", "schema", "canonical", "twin")
+@pytest.mark.parametrize("name", some_operations())
+def test_validate_shipped(name):
+    assert golden.validate(golden.DATA / f"{name}.json") == ("hash", "format", "schema", "canonical", "twin")
 
 
 def test_sums_name_every_file():
@@ -274,8 +274,8 @@ def test_not_text(tmp_path):
             function(path)
 
 
-@pytest.mark.parametrize("operation", some_operations())
-def test_standard_library_reader_agrees(operation):
+@pytest.mark.parametrize("name", some_operations())
+def test_standard_library_reader_agrees(name):
     def same(leaf, nested):
         if isinstance(leaf, golden.Certified):
             pairs = np.array(nested, dtype=np.float64).reshape((*leaf.hi.shape, 2))
@@ -285,8 +285,8 @@ def test_standard_library_reader_agrees(operation):
     def named(part, leaves):
         return {"value": part} if list(leaves) == ["value"] else part
 
-    file = golden.load(operation)
-    read = list(reader.cases(golden.DATA / f"{operation}.json"))
+    file = golden.load(name)
+    read = list(reader.cases(golden.DATA / f"{name}.json"))
     assert len(read) == len(file.cases)
     for case, node in islice(zip(file.cases, read, strict=True), 60):
         assert (case.id, case.uid, list(case.flags), case.result) == tuple(
@@ -296,9 +296,9 @@ def test_standard_library_reader_agrees(operation):
             leaves = getattr(case, key)
             part = node[key] if key in ("arguments", "gradients") else named(node[key], leaves)
             assert part.keys() == leaves.keys()
-            assert all(same(leaf, part[name]) for name, leaf in leaves.items())
+            assert all(same(leaf, part[leaf_name]) for leaf_name, leaf in leaves.items())
         part = named(node["condition"]["value"], case.condition)
-        assert all(same(leaf, part[name]) for name, leaf in case.condition.items())
+        assert all(same(leaf, part[leaf_name]) for leaf_name, leaf in case.condition.items())
 
 
 def test_standard_library_reader_stands_alone():

@@ -265,10 +265,12 @@ def _check_shapes(case: Case) -> None:
     if unknown := case.gradients.keys() - case.arguments.keys():
         raise ValueError(f"gradients to {', '.join(sorted(unknown))}, which is no argument")
     gradients = {k: case.arguments[k].shape for k in case.gradients}
+    # a condition number may stand for an argument without a gradient: a sampler's target
+    conditions = {k: v.shape for k, v in case.arguments.items() if k in case.gradient_condition} | gradients
     groups: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "cotangent": (case.cotangent, outputs),
         "condition.value": (case.condition, outputs),
-        "condition.gradients": (case.gradient_condition, gradients),
+        "condition.gradients": (case.gradient_condition, conditions),
         "gradients": (case.gradients, gradients),
     }
     for name, answer in case.alternatives.items():
