@@ -56,8 +56,8 @@ def cli() -> None:
 
 def progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
     """The items, with a bar on a terminal."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    console, together = Console(stderr=True), sys.stdout.isatty()  # lines for a file must not go past the bar
+    with Progress(console=console, transient=True, disable=not console.is_terminal, redirect_stdout=together) as bar:
         task = bar.add_task(what, total=total)
         for item in items:
             bar.update(task, description=str(item) if isinstance(item, str) else what)
