@@ -12,9 +12,10 @@ import refengine
 from refengine._call import bind, cotangents_by_name, flatten, unflatten
 from refengine._walk import Operation
 from refengine.golden import Case, load
+from refengine.testing import _assess
 from refengine.testing._judge import Verdict, judge
 
-LIMIT = 8.0
+LIMIT = _assess.LIMIT
 """The worst error that passes, in units of ``u * (|f| + cond)``."""
 
 
