@@ -8,6 +8,7 @@ import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -65,9 +66,30 @@ def page_of(operation: Operation, text: str) -> str:
     return f":py:func:`{text} <{operation.function.__module__}.{operation.name}>`"
 
 
-def module_page(module: Any) -> str:
-    short = module.__name__.removeprefix("refengine.")
-    return title(short) + f".. automodule:: {module.__name__}\n   :members:\n"
+def documented(module: Any, homes: dict[str, str]) -> str:
+    """An automodule that leaves out, with a link, what stands on another page."""
+    elsewhere = []
+    for name in getattr(module, "__all__", ()):
+        thing = getattr(module, name)
+        own = f"{getattr(thing, '__module__', module.__name__)}.{name}"
+        if homes.setdefault(own, module.__name__) != module.__name__:
+            elsewhere.append((name, homes[own]))
+    body = f".. automodule:: {module.__name__}\n   :members:\n   :imported-members:\n"
+    if elsewhere:
+        body += f"   :exclude-members: {', '.join(name for name, _ in elsewhere)}\n\n"
+        links = ", ".join(f":py:obj:`{name} <{home}.{name}>`" for name, home in elsewhere)
+        body += f"Documented elsewhere: {links}.\n"
+    return body + "\n"
+
+
+def module_page(module: Any, homes: dict[str, str]) -> str:
+    return title(module.__name__.removeprefix("refengine.")) + documented(module, homes)
+
+
+def api(homes: dict[str, str]) -> str:
+    """The names that are no operations."""
+    sections = {"Top level": "refengine", "Golden vectors": "refengine.golden", "Testing": "refengine.testing"}
+    return "".join(title(head, "-") + documented(import_module(name), homes) for head, name in sections.items())
 
 
 def family_page(family: str, files: list[Any]) -> str:
@@ -135,8 +157,8 @@ def accuracy_table() -> str:
             "file that this page shows.\n"
         )
     report = json.loads(file.read_text("utf-8"))
-    outcomes = report if isinstance(report, list) else report.get("outcomes", report.get("results", []))
-    where = {} if isinstance(report, list) else {k: v for k, v in report.items() if isinstance(v, str | int | float)}
+    outcomes = report["outcomes"]
+    said = "".join(f":{key}: {value}\n" for key, value in report.items() if isinstance(value, str | int | float))
     rows = [
         (
             f"``{o['operation']}``",
@@ -144,12 +166,11 @@ def accuracy_table() -> str:
             str(o["cases"]),
             f"{float(o['median']):.2f}",
             f"{float(o['worst']):.2f}",
-            str(len(o.get("failures", ()))),
+            o.get("status", f"{len(o.get('failures', ()))} failures"),
         )
         for o in sorted(outcomes, key=lambda o: (o["operation"], o["backend"]))
     ]
-    said = "".join(f":{key}: {value}\n" for key, value in where.items())
-    return said + "\n" + table(("Operation", "Backend", "Cases", "Median", "Worst", "Failures"), rows)
+    return said + "\n" + table(("Operation", "Backend", "Cases", "Median", "Worst", "Result"), rows)
 
 
 def command_line() -> str:
@@ -157,20 +178,18 @@ def command_line() -> str:
     try:
         import click
 
-        command = import_module("refengine.cli").main
+        commands = import_module("refengine._commands").cli
     except ImportError as error:
         return f".. note::\n\n   The help text could not be read in this build: {error}.\n"
-    if not isinstance(command, click.Command):
-        return ".. note::\n\n   ``refengine --help`` shows the commands.\n"
 
     def sections(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
         context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=90)
-        text = "\n".join(f"   {line}".rstrip() for line in command.get_help(context).splitlines())
+        text = "\n".join(f"   {line}".rstrip() for line in command.get_help(context).replace("\b", "").splitlines())
         yield title(context.command_path, "-") + f".. code-block:: text\n\n{text}\n\n"
         for child in getattr(command, "commands", {}):
             yield from sections(command.commands[child], child, context)  # type: ignore[attr-defined]
 
-    return "".join(sections(command, "refengine", None))
+    return "".join(sections(commands, "refengine", None))
 
 
 def findings() -> str:
@@ -206,8 +225,9 @@ def write(pages: dict[str, str]) -> None:
 
 
 def generate(app: Any) -> None:
-    files = list(modules())
+    files, homes = list(modules()), dict[str, str]()
     pages = {
+        "_generated/api.rst": api(homes),
         "reference/domains.rst": domains_page(),
         "_generated/coverage.rst": coverage_table(),
         "_generated/flags.rst": flags_table(),
@@ -218,7 +238,7 @@ def generate(app: Any) -> None:
     for family in families():
         mine = [m for m in files if m.__name__.startswith(f"refengine.{family}.")]
         mine = [m for m in mine if not m.__name__.rpartition(".")[2].startswith("_")]
-        pages |= {f"reference/{m.__name__.removeprefix('refengine.')}.rst": module_page(m) for m in mine}
+        pages |= {f"reference/{m.__name__.removeprefix('refengine.')}.rst": module_page(m, homes) for m in mine}
         pages[f"reference/{family}.rst"] = family_page(family, mine)
     pages["_generated/families.rst"] = ".. toctree::\n   :maxdepth: 1\n\n" + "".join(
         f"   /reference/{family}\n" for family in families()
@@ -230,7 +250,6 @@ def add_facts(app: Any, what: str, name: str, thing: Any, options: Any, lines: l
     """Below an operation's docstring: its domains, its golden vectors, its backends."""
     operation = next((o for o in find().values() if o.function is thing), None) if what == "function" else None
     if operation is None:
-        lines[:] = [line for line in lines if not line.startswith("Alias for field number")]
         return
     by_domain: dict[str, list[str]] = {}
     for argument, domain in operation.domains.items():
@@ -250,14 +269,25 @@ def add_facts(app: Any, what: str, name: str, thing: Any, options: Any, lines: l
     lines += ["", *(f":{key}: {text}" for key, text in facts.items() if text), ""]
 
 
+def skip_fields(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """The fields of a NamedTuple stand in its signature."""
+    return True if type(thing).__name__ == "_tuplegetter" else None
+
+
 def by_name(app: Any, what: str, name: str, thing: Any, options: Any, arguments: str, returns: str) -> Any:
     """A signature as it was written: ``x: Unit``, not what Unit is made of."""
-    if what != "function" and not hasattr(thing, "_fields"):
+    if what != "function" and not (hasattr(thing, "_fields") or is_dataclass(thing)):
         return None
     signature = inspect.signature(thing)
-    written = [p.replace(annotation=_written(p.annotation)) for p in signature.parameters.values()]
+    made = {}
+    if is_dataclass(thing):
+        made = {f.name: f.default_factory() for f in fields(thing) if callable(f.default_factory)}
+    written = [
+        p.replace(annotation=_written(p.annotation), default=made.get(p.name, p.default))
+        for p in signature.parameters.values()
+    ]
     result = signature.return_annotation if what == "function" else signature.empty
-    text = stringify_signature(signature.replace(parameters=written, return_annotation=result), show_annotation=True)
+    text = stringify_signature(signature.replace(parameters=written, return_annotation=result))
     arguments, _, returns = text.rpartition(" -> ") if " -> " in text else (text, "", "")
     return arguments, returns or None
 
@@ -319,6 +349,7 @@ def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("builder-inited", generate)
     app.connect("autodoc-process-docstring", add_facts)
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-signature", by_name)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
