@@ -6,6 +6,7 @@ import inspect
 import json
 import pkgutil
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
@@ -158,7 +159,7 @@ def accuracy_table() -> str:
         )
     report = json.loads(file.read_text("utf-8"))
     outcomes = report["outcomes"]
-    said = "".join(f":{key}: {value}\n" for key, value in report.items() if isinstance(value, str | int | float))
+    said = "".join(f":{key}: ``{value}``\n" for key, value in report.items() if isinstance(value, str | int | float))
     rows = [
         (
             f"``{o['operation']}``",
@@ -323,8 +324,9 @@ def arguments_of(module: str) -> set[str]:
 
 
 def lookup(module: str | None, target: str) -> Any:
-    """What a name means in a module, in refengine, or by itself."""
-    for start in (module, "refengine", None):
+    """What a name means in a module or in the private ones that it exports from, in refengine, or by itself."""
+    private = [name for name in sys.modules if module and name.startswith(f"{module}._")]
+    for start in (module, *private, "refengine", None):
         found = thing_at(f"{start}.{target}" if start else target)
         if found is not None:
             return found
