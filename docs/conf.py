@@ -3,6 +3,10 @@
 import sys
 from pathlib import Path
 
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style
+from pybtex.style.labels import BaseLabelStyle
+
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_extensions")]
 
@@ -32,10 +36,22 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 maximum_signature_line_length = 100
 
+
+class Keys(BaseLabelStyle):
+    """Entries under the keys by which golden files and definitions name their sources."""
+
+    def format_labels(self, sorted_entries):
+        return [entry.key for entry in sorted_entries]
+
+
+class ByKey(Style):
+    default_label_style = Keys
+
+
+register_plugin("pybtex.style.formatting", "by_key", ByKey)
 bibtex_bibfiles = ["references.bib"]
-bibtex_default_style = "plain"
+bibtex_default_style = "by_key"
 bibtex_reference_style = "author_year"
-suppress_warnings = ["bibtex.missing_field"]  # reports and theses need not have every field
 
 html_theme = "furo"
 html_title = f"refengine {release}"

@@ -159,7 +159,7 @@ def accuracy_table() -> str:
         )
     report = json.loads(file.read_text("utf-8"))
     outcomes = report["outcomes"]
-    said = "".join(f":{key}: ``{value}``\n" for key, value in report.items() if isinstance(value, str | int | float))
+    total = f"refengine {report['refengine']}: {len(outcomes)} rows, {sum(o['cases'] for o in outcomes)} cases.\n"
     rows = [
         (
             f"``{o['operation']}``",
@@ -171,7 +171,7 @@ def accuracy_table() -> str:
         )
         for o in sorted(outcomes, key=lambda o: (o["operation"], o["backend"]))
     ]
-    return said + "\n" + table(("Operation", "Backend", "Cases", "Median", "Worst", "Result"), rows)
+    return total + "\n" + table(("Operation", "Backend", "Cases", "Median", "Worst", "Result"), rows)
 
 
 def command_line() -> str:
