@@ -12,11 +12,12 @@ import pytest
 
 import refengine
 from refengine._verify import run_case
-from refengine._walk import Operation
+from refengine._walk import Operation, find
 from refengine.golden import DATA
 
 ROOT = Path(__file__).parents[1]
 KEYS = re.findall(r"^@\w+\{\s*([^,\s]+)\s*,", (ROOT / "docs/references.bib").read_text("utf-8"), re.M)
+OPERATIONS = find()
 TEXT = {".py", ".rst", ".md", ".toml", ".cfg", ".yaml", ".yml", ".bib", ".json", ".css", ""}
 TEST_COMMAND = "python -m venv .venv && . .venv/bin/activate && pip install -e '.[test,peers]' cupy-cuda12x && pytest"
 
@@ -71,6 +72,15 @@ def test_bibliography_keys_are_unique():
 def test_golden_files_cite_known_works():
     cited = {p.name: json.loads(p.read_text("utf-8"))["definition"]["reference"] for p in DATA.glob("*.json")}
     assert {name: key for name, key in cited.items() if key not in KEYS} == {}
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("*.json")), ids=lambda file: file.stem)
+def test_golden_files_are_those_of_their_definitions(file):
+    from validation.generate import definition_of
+
+    header = json.loads(file.read_text("utf-8"))
+    said, now = header["definition"], definition_of(OPERATIONS[header["operation"]])
+    assert said == now, f"run: python -m validation.generate {header['operation']}"
 
 
 def test_sources_cite_known_works():

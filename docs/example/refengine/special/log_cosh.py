@@ -17,10 +17,11 @@ def log_cosh(x: Real) -> Array:
 
     .. math:: \log \cosh x = \log \frac{e^x + e^{-x}}{2}
 
-    x: any shape, which the result has; float32 only if x is. Near 0, where the value is of order x²/2, it is
-    :math:`\log(1 + 2 \sinh^2(x/2))`, elsewhere :math:`|x| - \log 2 + \log(1 + e^{-2|x|})`: neither subtracts nearly
-    equal numbers and neither overflows. At infinity: inf. nan gives nan. TypeError if x holds no real numbers
-    (NIST DLMF 4.28.2).
+    x: any shape, which the result has; float32 only if x is. Near 0, where the value is
+    of order x²/2, it is :math:`\log(1 + 2 \sinh^2(x/2))`, elsewhere
+    :math:`|x| - \log 2 + \log(1 + e^{-2|x|})`: neither subtracts nearly equal numbers,
+    and neither overflows. At infinity: inf. nan gives nan. TypeError if x holds no real
+    numbers. Definition: NIST DLMF 4.28.2.
 
     >>> float(log_cosh(0.0))
     0.0

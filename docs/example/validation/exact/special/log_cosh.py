@@ -31,11 +31,14 @@ def draw_log_cosh(rng: np.random.Generator) -> Iterator[Draw]:
     for _ in range(60):
         yield Draw({"x": rng.choice(sign) * decades(rng, 1e-8, 1e4)}, difficulty=2)
     for _ in range(40):  # the value is x^2 / 2, and 1 + x^2 / 2 holds none of its digits
-        yield Draw({"x": rng.choice(sign) * decades(rng, 1e-150, 1e-8)}, flags=("NEAR_ROOT",), difficulty=4)
+        x = rng.choice(sign) * decades(rng, 1e-150, 1e-8)
+        yield Draw({"x": x}, flags=("NEAR_ROOT",), difficulty=4)
     for _ in range(20):
-        yield Draw({"x": rng.choice(sign) * decades(rng, 710, 1e300)}, flags=("HUGE_PARAMETER",), difficulty=3)
-    for x in (np.nextafter(1, 0), 1.0, np.nextafter(1, 2)):
-        yield Draw({"x": float(x)}, flags=("WRONG_BRANCH",), difficulty=3)
+        x = rng.choice(sign) * decades(rng, 710, 1e300)
+        yield Draw({"x": x}, flags=("HUGE_PARAMETER",), difficulty=3)
+    for switch in (0.5, 1.0):  # where the kernel and the reference change over
+        for x in (np.nextafter(switch, 0), switch, np.nextafter(switch, 2)):
+            yield Draw({"x": float(x)}, flags=("WRONG_BRANCH",), difficulty=3)
     for x in (0.0, inf, -inf):
         yield Draw({"x": x})
     yield Draw({"x": nan}, result="undefined")
