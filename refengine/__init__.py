@@ -55,7 +55,7 @@ def backends() -> tuple[str, ...]:
 def operations() -> dict[str, dict[str, str]]:
     """Every operation's dotted path, each with its backends: "own kernel" or "shared text".
 
-    >>> operations()["special.log_beta.log_beta"]["numba"]
+    >>> operations()["special.log_beta"]["numpy"]
     'own kernel'
     """
     return {path: operation.coverage() for path, operation in import_module("refengine._walk").find().items()}
@@ -65,7 +65,7 @@ def value_and_vjp(f: Callable[..., Any], g: Any, *args: Any, **constants: Any) -
     """``(f(*args), f_vjp(g, *args))``, in one pass where the module of ``f`` has ``f_value_and_vjp``.
 
     >>> from refengine.special import log_beta
-    >>> value, (da, db) = value_and_vjp(log_beta.log_beta, 1.0, 1.0, 1.0)
+    >>> value, (da, db) = value_and_vjp(log_beta, 1.0, 1.0, 1.0)
     >>> float(da), float(db)
     (-1.0, -1.0)
     """
@@ -84,7 +84,7 @@ def value_and_grad(f: Callable[..., Any], *args: Any, **constants: Any) -> tuple
     """`value_and_vjp` with cotangent 1, for a scalar result. ValueError if the result has axes.
 
     >>> from refengine.special import log_beta
-    >>> float(value_and_grad(log_beta.log_beta, 2.0, 1.0)[0])
+    >>> float(value_and_grad(log_beta, 2.0, 1.0)[0])
     -0.6931471805599453
     """
     value, cotangents = value_and_vjp(f, 1.0, *args, **constants)

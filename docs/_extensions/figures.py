@@ -1,0 +1,72 @@
+"""The picture on the start page, computed when the documentation is built."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from scipy.special import gammaln
+
+from refengine.special import log_beta
+from validation.exact.number import lgamma, log, number, working_precision
+
+TARGET = Path(__file__).parents[1] / "_generated" / "beta_density_error.svg"
+
+
+def exact(a: float) -> float:
+    """The logarithm of the density of Beta(a, a) at 1/2, from its definition."""
+    with working_precision(400):
+        log_b = 2 * lgamma(number(a)) - lgamma(2 * number(a))
+        return float(2 * (number(a) - 1) * log(number(0.5)) - log_b)
+
+
+def at_half(a: np.ndarray, log_b: np.ndarray) -> np.ndarray:
+    return 2 * (a - 1) * np.log(0.5) - log_b
+
+
+def reference(a: np.ndarray) -> np.ndarray:
+    """The library's own log density; from its log-beta where a version has no Beta distribution."""
+    try:
+        beta = import_module("refengine.distributions.beta")
+    except ImportError:
+        return at_half(a, log_beta(a, a))
+    return np.asarray(beta.log_prob(0.5, a, a))
+
+
+def draw(app: Any) -> None:
+    """Draw the figure."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    matplotlib.rcParams["svg.hashsalt"] = "refengine"
+    from matplotlib import pyplot
+
+    a = np.round(np.logspace(0, 15, 240), 6)
+    truth = np.array([exact(v) for v in a])
+    lines = {
+        "three log-gammas": (at_half(a, 2 * gammaln(a) - gammaln(2 * a)), "#e2a19b", 6),
+        "scipy.stats.beta.logpdf": (stats.beta.logpdf(0.5, a, a), "#8c2d19", 2),
+        "refengine": (reference(a), "#1f5f8b", 3),
+    }
+    figure, axes = pyplot.subplots(figsize=(7.6, 3.7), layout="constrained")
+    for name, (value, colour, size) in lines.items():
+        error = np.abs(np.expm1(np.clip(value - truth, -700, 50)))
+        axes.loglog(a, np.clip(error, 1e-17, 1e3), ".", markersize=size, color=colour, label=name)
+    axes.axhline(1, color="0.6", linewidth=0.8)
+    axes.text(1, 2, "no correct digit", color="0.4", fontsize=8)
+    axes.set(xlabel="a", ylabel="relative error of the density", ylim=(1e-17, 1e3))
+    axes.set_title("Beta(a, a) at x = 1/2, in float64", fontsize=10)
+    axes.grid(True, color="0.92")
+    axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.82), frameon=False, fontsize=9, markerscale=2)
+    TARGET.parent.mkdir(exist_ok=True)
+    figure.savefig(TARGET, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", draw)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
