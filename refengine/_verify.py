@@ -12,11 +12,10 @@ import refengine
 from refengine._call import bind, cotangents_by_name, flatten, unflatten
 from refengine._walk import Operation
 from refengine.golden import Case, load
-from refengine.testing import _assess
+from refengine.testing._assess import LIMIT
 from refengine.testing._judge import Verdict, judge
 
-LIMIT = _assess.LIMIT
-"""The worst error that passes, in units of ``u * (|f| + cond)``."""
+__all__ = ["LIMIT", "Outcome", "run_case", "verify"]
 
 
 @dataclass(frozen=True)

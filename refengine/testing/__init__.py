@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from refengine.golden import Case
-from refengine.testing._assess import LIMIT, Assessment
-from refengine.testing._assess import assess as _assess
+from refengine.testing._assess import LIMIT, Assessment, assess
 from refengine.testing._cases import cases
 from refengine.testing._records import Report, Summary, report
 from refengine.testing._records import record as _record
@@ -40,7 +39,7 @@ def check(
     >>> check(case, 1.6017779724413779).status
     'right'
     """
-    assessment = _assess(case, value, gradients, limit=units, dtype=dtype)
+    assessment = assess(case, value, gradients, limit=units, dtype=dtype)
     _record(assessment)
     if not assessment.right:
         raise AssertionError(explain(assessment))

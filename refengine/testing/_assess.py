@@ -12,6 +12,7 @@ from refengine.golden import Answer, Case, Certified
 from refengine.testing._judge import UNIT_ROUNDOFF, Verdict, as_float64, judge, units
 
 LIMIT = 8.0
+"""The worst error that passes, in units of ``u * (|f| + cond)``."""
 _BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 
 
