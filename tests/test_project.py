@@ -105,7 +105,6 @@ def test_documentation_asks_the_network_for_nothing():
     assert "intersphinx" not in (ROOT / "docs/conf.py").read_text("utf-8")
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_worked_example_meets_the_bar(monkeypatch, backend):
     """The files of docs/adding_an_operation.rst, put where that page says, found and judged like any other."""
     from validation.exact import special as definitions
