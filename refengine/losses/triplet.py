@@ -8,7 +8,7 @@ import numpy as np
 
 from refengine._arrays import check_option, check_shape, promote
 from refengine.domains import Array, Real
-from refengine.losses._rows import REDUCTIONS, direction, reduce, spread
+from refengine.losses._rows import REDUCTIONS, direction, one_hot, reduce, spread
 
 __all__ = ["loss_triplets", "loss_triplets_value_and_vjp", "loss_triplets_vjp"]
 
@@ -129,6 +129,11 @@ def _unsquared(xp: Any, a: Array, p: Array, n: Array) -> tuple[Any, Any, Any, An
     difference = xp.sum(between * (to_p + to_n), axis=1, keepdims=True) / both
     nearer = xp.where(d_p <= d_n, e, f)
     e_minus_f = (between - nearer * difference) / xp.where(larger > 0, xp.maximum(d_p, d_n), 1.0)
+    # e - f is orthogonal to e + f: where that points along an axis, the component of e - f there is a tiny difference
+    middle = e + f
+    big = one_hot(xp, xp.argmax(xp.abs(middle), axis=1), a.shape[1]) & (xp.sum(e * f, axis=1, keepdims=True) > 0)
+    rest = xp.sum(xp.where(big, 0.0, e_minus_f * middle), axis=1, keepdims=True)
+    e_minus_f = xp.where(big, -rest / xp.where(big, middle, 1.0), e_minus_f)
     return (difference * size)[:, 0], e_minus_f, e, f
 
 

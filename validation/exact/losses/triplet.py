@@ -90,6 +90,10 @@ def draw_loss_triplets(rng: np.random.Generator) -> Iterator[Draw]:
         a, p, n = (a * far, p, n) if i < 12 else (a, p + far, n + far)
         soft = soft and (far < 1e3 or not squared)
         yield draw(a, p, n, "sum", squared=squared, soft=soft, flags=("CANCELLATION",), difficulty=4)
+    for tilt in (1e-2, 1e-5, 1e-9):  # both almost along an axis
+        a, p, n = [[0.5, 0.0, 0.0]], [[1.5, tilt, -tilt]], [[1.75, -tilt, 3 * tilt]]
+        yield draw(a, p, n, margin=0.5, flags=("CANCELLATION",), difficulty=5)
+        yield draw(p, n, a, soft=True, flags=("CANCELLATION",), difficulty=5)
     for gap in (10.0, 40.0, 700.0, 1e5):  # softplus: underflows on one side, overflows on the other
         a, p, n = [[0.0, 0.0]], [[0.25, gap]], [[0.5, 0.5]]
         yield draw(a, p, n, soft=True, flags=("LARGE_LOGITS", "OVERFLOW_F16"), difficulty=2)
