@@ -50,30 +50,84 @@ def unit_row(row, unit):
     return largest, norm
 
 
+@summing
+def _projection(row, unit, length):
+    """The component of a row along ``unit / length``, and the sum of the fourth powers of that unit vector."""
+    along, fourth, inverse = 0.0, 0.0, 1 / np.float64(length)
+    for k in range(row.shape[0]):
+        part = np.float64(unit[k]) * inverse
+        along += np.float64(row[k]) * part
+        fourth += (part * part) * (part * part)
+    return along, fourth
+
+
 @scalar
 def make_orthogonal(row, unit, length):
     """Take the part along the unit vector ``unit / length`` out of a row, in place.
 
-    The component where ``unit`` is largest is the one that makes the row orthogonal: it is not a small difference.
+    Where one component has more than half of the square, row - unit (unit . row) cancels in it: there it follows from
+    being orthogonal.
     """
-    along = dot(row, unit) / length / length
+    along, fourth = _projection(row, unit, length)
     for k in range(row.shape[0]):
-        row[k] -= along * unit[k]
-    big = 0
-    for k in range(row.shape[0]):
-        big = k if abs(unit[k]) > abs(unit[big]) else big
-    row[big] = 0
-    row[big] = -dot(row, unit) / unit[big]
+        row[k] -= along / length * unit[k]
+    if not fourth < 0.25:
+        big = 0
+        for k in range(row.shape[0]):
+            big = k if abs(unit[k]) > abs(unit[big]) else big
+        row[big] = 0
+        row[big] = -dot(row, unit) / unit[big]
+
+
+@scalar
+def _exp32(x):
+    """exp(x) for x <= 0 in single precision, without branches: 2^n times a polynomial (Cephes, expf)."""
+    x = np.float32(-150) if x < np.float32(-150) else x
+    n = math.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    f = np.float32(n)
+    r = (x - f * np.float32(0.693359375)) + f * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    half = np.int32(n) >> np.int32(1)
+    low, high = np.int32((half + 127) << 23), np.int32((np.int32(n) - half + 127) << 23)
+    return ((p * r * r + r) + np.float32(1)) * low.view(np.float32) * high.view(np.float32)
 
 
 @summing
 def exponentials(row, top, scale):
-    """Replace a row by exp(scale (row - top)); returns the sum."""
+    """Replace a row by exp(scale (row - top)), none of which exceeds 1; returns the sum."""
     total = 0.0
-    for j in range(row.shape[0]):
-        row[j] = math.exp(scale * (row[j] - top))
-        total += np.float64(row[j])
+    if row.itemsize == 4:
+        for j in range(row.shape[0]):
+            e = _exp32(np.float32(scale) * (np.float32(row[j]) - np.float32(top)))
+            row[j] = e
+            total += np.float64(e)
+    else:
+        for j in range(row.shape[0]):
+            row[j] = math.exp(scale * (row[j] - top))
+            total += row[j]
     return total
+
+
+@summing
+def count_nan(row):
+    count = 0
+    for j in range(row.shape[0]):
+        count += 1 if row[j] != row[j] else 0
+    return count
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def largest_number(row):
+    """The largest entry of a row without nan."""
+    top = row[0]
+    for j in range(1, row.shape[0]):
+        top = row[j] if row[j] > top else top
+    return top
 
 
 @scalar
@@ -84,14 +138,11 @@ def entropy_row(row, y, scale):
     own, the loss is log1p(S) where the label is largest, and a gap plus log(S + e), above log 2, where it is not.
     """
     target = row[y]
-    row[y] = -np.inf
-    top, undefined = target, math.isnan(target)
-    for j in range(row.shape[0]):
-        top = max(top, row[j])
-        undefined |= math.isnan(row[j])
-    if undefined or math.isinf(top):
+    top = largest_number(row) if count_nan(row) == 0 else row[0] + np.inf
+    if not abs(top) < np.inf:
         row[:] = np.nan
         return np.nan
+    row[y] = -np.inf
     others = exponentials(row, top, scale)
     own = math.exp(np.float64(scale) * (np.float64(target) - np.float64(top)))
     leads = target == top
@@ -111,10 +162,9 @@ def units(rows, unit, largest, norm):
 
 
 @parallel
-def lengths(rows, largest, norm):
+def square_lengths(rows, squares):
     for i in numba.prange(rows.shape[0]):
-        largest[i] = largest_of(rows[i])
-        norm[i] = math.sqrt(sum_of_squares(rows[i], largest[i]))
+        squares[i] = sum_of_squares(rows[i], 1.0)
 
 
 @parallel

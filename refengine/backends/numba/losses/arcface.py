@@ -18,9 +18,9 @@ from refengine.backends.numba.losses._rows import (
     dot,
     entropy_row,
     largest_of,
-    lengths,
     make_orthogonal,
     scalar,
+    square_lengths,
     unit_row,
     unit_vectors,
 )
@@ -29,7 +29,7 @@ from refengine.losses._rows import REDUCTIONS, check_rows_and_classes, reduce, s
 from refengine.losses.arcface import *
 from refengine.losses.arcface import BOUNDARIES, _check_constants
 
-_TAME = {"float32": 2.0**40, "float64": 2.0**400}  # largest entries between its inverse and it need no rescaling
+_TAME = {"float32": 2.0**80, "float64": 2.0**800}  # squares of lengths between its inverse and it need no rescaling
 
 
 @scalar
@@ -96,8 +96,8 @@ def _tangent(u, v, e):
 @scalar
 def _clipped(row, length):
     for j in range(row.shape[0]):
-        c = row[j] / length[j]
-        row[j] = 1 if c > 1 else -1 if c < -1 else c
+        row[j] /= length[j]
+        row[j] = min(max(row[j], row.dtype.type(-1)), row.dtype.type(1))
 
 
 @parallel
@@ -210,12 +210,13 @@ def _loss(g, x, weight, labels, scale, margin, boundary, gradient, reduction):
 
 def _tamed(weight):
     """``weight, lengths, divisor``: the class vectors as they are, or divided by their largest entries."""
-    largest, norm = np.empty(len(weight), weight.dtype), np.empty(len(weight), weight.dtype)
-    lengths(weight, largest, norm)
+    squares = np.empty(len(weight))
+    square_lengths(weight, squares)
     bound = _TAME[weight.dtype.name]
-    if np.all((largest > 1 / bound) & (largest < bound)):
-        return weight, largest * norm, None
+    if np.all((squares > 1 / bound) & (squares < bound)):
+        return weight, np.sqrt(squares).astype(weight.dtype), None
     with np.errstate(all="ignore"):
+        _, largest, norm = unit_vectors(weight)
         return weight / largest[:, None], norm, largest
 
 
