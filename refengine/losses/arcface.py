@@ -127,7 +127,8 @@ def loss(
     x: (N, D), weight: (C, D), D >= 1, labels: (N,) integers below C; result: (N,) for reduction "none", else ();
     float64 unless both are float32. scale, margin, boundary: see `logits`; the angle comes from the vectors, not
     from the cosine. A vector of zeros has no direction: nan for its row, and for every row where it is a class. One
-    class: exactly 0. No rows: the mean is nan, the sum 0. Errors as for `logits`.
+    class: exactly 0. No rows: the mean is nan, the sum 0. A small loss is an exponential, whose exponent, up to 2 s, is
+    rounded: its relative error is of the order of s units in the last place. Errors as for `logits`.
     Source: Deng et al. 2019, eq. 3.
 
     >>> x = np.array([[1.0, 1.0]])  # 45 degrees from both classes; the margin of 45 degrees makes the target's cosine 0

@@ -30,7 +30,7 @@ def loss(logits: Real, labels: Labels, *, reduction: str = "mean") -> Array:
     A logit of -inf has probability 0, and the loss of a row labelled so is inf; a row with +inf or nan, or
     only -inf, is nan. One class: exactly 0. No rows: the mean is nan, the sum 0.
     Wrong shapes, labels or reductions are a ValueError, labels that are not integers a TypeError.
-    Source: Bridle 1990, eq. 5; Goodfellow et al. 2016, eq. 6.30.
+    Source: Goodfellow et al. 2016, eq. 6.30.
 
     >>> round(float(loss(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1]))), 15)
     0.693147180559945

@@ -31,7 +31,7 @@ def loss_triplets(
     the Euclidean distance, or its square for ``squared=True``. Vectors are taken as they are: FaceNet normalises them
     first. ``soft=True`` is the softplus of d(a, p) - d(a, n), without margin. No triplets: the mean is nan, the sum 0.
     Wrong shapes or reductions are a ValueError, values that are not real numbers a TypeError.
-    Source: Schroff et al. 2015, eq. 1 (squared); Hermans et al. 2017, eq. 1 and section 2 (soft).
+    Source: Schroff et al. 2015, section 3.1 (squared); Hermans et al. 2017, section 2 (unsquared, soft).
 
     >>> a, p, n = (np.array([[v, 0.0]]) for v in (0.0, 3.0, 2.0))
     >>> float(loss_triplets(a, p, n, margin=0.5)), float(loss_triplets(a, p, n, margin=0.5, squared=True))

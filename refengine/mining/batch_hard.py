@@ -34,7 +34,7 @@ def batch_hard(x: Real, labels: Labels, *, tie_rule: str = "lowest_index") -> Tr
     the squared distance would choose the same rows. Memory N x D, one anchor at a time. Not differentiable.
     Wrong shapes, labels, values that are not finite or an unknown tie_rule are a ValueError, values that are not real
     numbers a TypeError.
-    Source: Hermans et al. 2017, eq. 5.
+    Source: Hermans et al. 2017, section 2.
 
     >>> triplets = batch_hard([[0.0], [1.0], [3.0], [2.0]], [0, 0, 0, 1])
     >>> [field.tolist() for field in triplets]

@@ -30,7 +30,7 @@ def loss_triplets(
 ) -> Any:
     """max(0, d(a, p) - d(a, n) + m), or log(1 + e^{d(a, p) - d(a, n)}).
 
-    Source: schroff-2015-facenet, eq. 1
+    Source: schroff-2015-facenet, section 3.1
     """
 
     def distance(u: Any) -> Any:

@@ -14,7 +14,7 @@ from validation.exact.draws import Draw, decades, short
 def batch_hard(x: Any, labels: Any, *, tie_rule: str) -> Triplets:
     """The farthest other row of the same label and the nearest row of another, the first one of equals.
 
-    Source: hermans-2017, eq. 5
+    Source: hermans-2017, section 2
     """
 
     def distance(i: int, j: int) -> Any:  # squared, which keeps the order and is exact
