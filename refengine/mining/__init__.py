@@ -1,3 +1,5 @@
 """Miners: integer indices of pairs and triplets in a batch; each file holds the function that it is named after."""
 
-__all__: list[str] = []
+from refengine.mining.batch_hard import Triplets, batch_hard
+
+__all__ = ["Triplets", "batch_hard"]

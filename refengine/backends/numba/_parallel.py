@@ -16,7 +16,7 @@ class parallel:
     """``numba.njit(parallel=True)`` whose launches take turns, so that every threading layer is safe."""
 
     def __init__(self, loop: Callable[..., Any]) -> None:
-        self.loop = numba.njit(parallel=True, cache=True, nogil=True)(loop)
+        self.loop = numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")(loop)
 
     def __call__(self, *arguments: Any) -> Any:
         with _LAUNCH:

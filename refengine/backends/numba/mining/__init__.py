@@ -1,5 +1,5 @@
 """Kernels of refengine.mining, exposed as there."""
 
-from refengine.backends._kernel import subpackages
+from refengine.backends.numba.mining.batch_hard import Triplets, batch_hard
 
-__getattr__, __dir__ = subpackages(__name__, otherwise="refengine.mining")
+__all__ = ["Triplets", "batch_hard"]

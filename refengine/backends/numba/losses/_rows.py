@@ -1,0 +1,188 @@
+"""Pointwise kernels on one row, and the loops over rows that the losses share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+
+from refengine.backends.numba._parallel import parallel
+
+# sums may be taken in the order that vectorises: the same on every run and for any number of threads
+scalar = numba.njit(cache=True, nogil=True, error_model="numpy")
+summing = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+
+
+@summing
+def largest_of(row):
+    largest = abs(row[0])
+    for k in range(1, row.shape[0]):
+        largest = max(largest, abs(row[k]))
+    return largest
+
+
+@summing
+def sum_of_squares(row, divisor):
+    total = 0.0
+    for k in range(row.shape[0]):
+        part = np.float64(row[k] / divisor)
+        total += part * part
+    return total
+
+
+@summing
+def dot(row, other):
+    total = 0.0
+    for k in range(row.shape[0]):
+        total += np.float64(row[k]) * np.float64(other[k])
+    return total
+
+
+@scalar
+def unit_row(row, unit):
+    """Write the direction of a row; returns its largest entry and the length in units of that."""
+    largest = largest_of(row)
+    norm = math.sqrt(sum_of_squares(row, largest))
+    for k in range(row.shape[0]):
+        unit[k] = row[k] / largest / norm
+    return largest, norm
+
+
+@summing
+def _projection(row, unit, length):
+    """The component of a row along ``unit / length``, and the sum of the fourth powers of that unit vector."""
+    along, fourth, inverse = 0.0, 0.0, 1 / np.float64(length)
+    for k in range(row.shape[0]):
+        part = np.float64(unit[k]) * inverse
+        along += np.float64(row[k]) * part
+        fourth += (part * part) * (part * part)
+    return along, fourth
+
+
+@scalar
+def make_orthogonal(row, unit, length):
+    """Take the part along the unit vector ``unit / length`` out of a row, in place.
+
+    Where one component has more than half of the square, row - unit (unit . row) cancels in it: there it follows from
+    being orthogonal.
+    """
+    along, fourth = _projection(row, unit, length)
+    for k in range(row.shape[0]):
+        row[k] -= along / length * unit[k]
+    if not fourth < 0.25:
+        big = 0
+        for k in range(row.shape[0]):
+            big = k if abs(unit[k]) > abs(unit[big]) else big
+        row[big] = 0
+        row[big] = -dot(row, unit) / unit[big]
+
+
+@scalar
+def _exp32(x):
+    """exp(x) for x <= 0 in single precision, without branches: 2^n times a polynomial (Cephes, expf)."""
+    x = np.float32(-150) if x < np.float32(-150) else x
+    n = math.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    f = np.float32(n)
+    r = (x - f * np.float32(0.693359375)) + f * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    half = np.int32(n) >> np.int32(1)
+    low, high = np.int32((half + 127) << 23), np.int32((np.int32(n) - half + 127) << 23)
+    return ((p * r * r + r) + np.float32(1)) * low.view(np.float32) * high.view(np.float32)
+
+
+@summing
+def exponentials(row, top, scale):
+    """Replace a row by exp(scale (row - top)), none of which exceeds 1; returns the sum."""
+    total = 0.0
+    if row.itemsize == 4:
+        for j in range(row.shape[0]):
+            e = _exp32(np.float32(scale) * (np.float32(row[j]) - np.float32(top)))
+            row[j] = e
+            total += np.float64(e)
+    else:
+        for j in range(row.shape[0]):
+            row[j] = math.exp(scale * (row[j] - top))
+            total += row[j]
+    return total
+
+
+@summing
+def count_nan(row):
+    count = 0
+    for j in range(row.shape[0]):
+        count += 1 if row[j] != row[j] else 0
+    return count
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def largest_number(row):
+    """The largest entry of a row without nan."""
+    top = row[0]
+    for j in range(1, row.shape[0]):
+        top = row[j] if row[j] > top else top
+    return top
+
+
+@scalar
+def entropy_row(row, y, scale):
+    """-log softmax(scale * row)[y]; the row is replaced by its derivatives to scale * row.
+
+    The label stands apart: with S the sum of the others' exponentials relative to the largest logit, and e the label's
+    own, the loss is log1p(S) where the label is largest, and a gap plus log(S + e), above log 2, where it is not.
+    """
+    target = row[y]
+    top = largest_number(row) if count_nan(row) == 0 else row[0] + np.inf
+    if not abs(top) < np.inf:
+        row[:] = np.nan
+        return np.nan
+    row[y] = -np.inf
+    others = exponentials(row, top, scale)
+    own = math.exp(np.float64(scale) * (np.float64(target) - np.float64(top)))
+    leads = target == top
+    total = others + own
+    for j in range(row.shape[0]):
+        row[j] /= total
+    row[y] = -others / total if leads else own / total - 1
+    if leads:
+        return math.log1p(others)
+    return np.float64(scale) * (np.float64(top) - np.float64(target)) + math.log(total)
+
+
+@parallel
+def units(rows, unit, largest, norm):
+    for i in numba.prange(rows.shape[0]):
+        largest[i], norm[i] = unit_row(rows[i], unit[i])
+
+
+@parallel
+def square_lengths(rows, squares):
+    for i in numba.prange(rows.shape[0]):
+        squares[i] = sum_of_squares(rows[i], 1.0)
+
+
+@parallel
+def orthogonal_rows(rows, unit, largest, norm):
+    """Derivatives to the directions become derivatives to the vectors, in place."""
+    for i in numba.prange(rows.shape[0]):
+        make_orthogonal(rows[i], unit[i], 1.0)
+        for k in range(rows.shape[1]):
+            rows[i, k] = rows[i, k] / norm[i] / largest[i]
+
+
+def unit_vectors(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Directions of the rows; their largest entries and their lengths in units of those."""
+    unit, largest, norm = np.empty_like(rows), np.empty(len(rows), rows.dtype), np.empty(len(rows), rows.dtype)
+    units(rows, unit, largest, norm)
+    return unit, largest, norm
+
+
+def contiguous(array: Any, dtype: Any) -> np.ndarray:
+    """The array in row-major order; the array itself where it is so already."""
+    return np.ascontiguousarray(array, dtype=dtype)

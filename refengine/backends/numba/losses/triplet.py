@@ -1,0 +1,128 @@
+"""Triplet loss: one pass over each triplet for the loss and its three gradients."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from refengine.backends._kernel import kernel_of
+from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba.losses._rows import contiguous, scalar
+from refengine.losses import triplet as reference
+from refengine.losses._rows import reduce, spread
+from refengine.losses.triplet import *
+
+
+@scalar
+def _distance(u, v, direction):
+    """|u - v|, and its gradient to u, which is 0 where they coincide."""
+    largest, total = 0.0, 0.0
+    for k in range(u.shape[0]):
+        direction[k] = u[k] - v[k]
+        largest = max(largest, abs(direction[k]))
+    if largest == 0:
+        return 0.0
+    for k in range(u.shape[0]):
+        total += (direction[k] / largest) ** 2
+    for k in range(u.shape[0]):
+        direction[k] = direction[k] / largest / math.sqrt(total)
+    return largest * math.sqrt(total)
+
+
+@scalar
+def _unsquared(a, p, n, da, dp, dn):
+    r"""d(a, p) - d(a, n) and its gradients.
+
+    With unit vectors e and f from p and n to a, and Delta the difference, (n - p) . (e d_p + f d_n) is the difference
+    of the squares, (d_p + d_n) Delta, and (d_p + d_n) (e - f) = 2 (n - p) - (e + f) Delta.
+    """
+    d_p, d_n = _distance(a, p, dp), _distance(a, n, dn)
+    if d_p + d_n == 0:
+        return 0.0
+    difference = 0.0
+    for k in range(a.shape[0]):
+        difference += (n[k] - p[k]) * ((a[k] - p[k]) / (d_p + d_n) + (a[k] - n[k]) / (d_p + d_n))
+    for k in range(a.shape[0]):
+        da[k] = (2 * ((n[k] - p[k]) / (d_p + d_n))) - (dp[k] + dn[k]) * (difference / (d_p + d_n))
+    _balance(da, dp, dn)
+    for k in range(a.shape[0]):
+        dp[k] = -dp[k]
+    return difference
+
+
+@scalar
+def _balance(t, e, f):
+    """Make t = e - f exactly orthogonal to e + f in the largest component of that, where e - f would cancel."""
+    big, along, same = 0, 0.0, 0.0
+    for k in range(t.shape[0]):
+        big = k if abs(e[k] + f[k]) > abs(e[big] + f[big]) else big
+        same += e[k] * f[k]
+    for k in range(t.shape[0]):
+        along += t[k] * (e[k] + f[k]) if k != big else 0.0
+    if same > 0:
+        t[big] = -along / (e[big] + f[big])
+
+
+@scalar
+def _squared(a, p, n, da, dp, dn):
+    difference = 0.0
+    for k in range(a.shape[0]):
+        dp[k], dn[k], da[k] = 2 * (p[k] - a[k]), 2 * (a[k] - n[k]), 2 * (n[k] - p[k])
+        difference += (n[k] - p[k]) * ((a[k] - p[k]) + (a[k] - n[k]))
+    return difference
+
+
+@scalar
+def _hinge(h, soft):
+    """The loss at h, and its slope."""
+    if math.isnan(h):
+        return h, h
+    if not soft:
+        return max(h, 0.0), 1.0 if h > 0 else 0.0
+    if h > 0:
+        return h + math.log1p(math.exp(-h)), 1 / (1 + math.exp(-h))
+    return math.log1p(math.exp(h)), math.exp(h) / (1 + math.exp(h))
+
+
+@parallel
+def _triplets(a, p, n, g, margin, squared, soft, losses, da, dp, dn):
+    for t in numba.prange(a.shape[0]):
+        if squared:
+            difference = _squared(a[t], p[t], n[t], da[t], dp[t], dn[t])
+        else:
+            difference = _unsquared(a[t], p[t], n[t], da[t], dp[t], dn[t])
+        losses[t], slope = _hinge(difference if soft else difference + margin, soft)
+        for k in range(a.shape[1]):
+            da[t, k] *= g[t] * slope
+            dp[t, k] *= g[t] * slope
+            dn[t, k] *= g[t] * slope
+
+
+@kernel_of(reference.loss_triplets)
+def loss_triplets(anchor, positive, negative, *, margin=0.2, squared=False, soft=False, reduction="mean"):
+    return _loss(None, anchor, positive, negative, margin, squared, soft, reduction)[0]
+
+
+@kernel_of(reference.loss_triplets_vjp)
+def loss_triplets_vjp(g, anchor, positive, negative, *, margin=0.2, squared=False, soft=False, reduction="mean"):
+    return _loss(g, anchor, positive, negative, margin, squared, soft, reduction)[1]
+
+
+@kernel_of(reference.loss_triplets_value_and_vjp)
+def loss_triplets_value_and_vjp(
+    g, anchor, positive, negative, *, margin=0.2, squared=False, soft=False, reduction="mean"
+):
+    return _loss(g, anchor, positive, negative, margin, squared, soft, reduction)
+
+
+def _loss(g, anchor, positive, negative, margin, squared, soft, reduction):
+    _, dtype, *vectors = reference._checked(anchor, positive, negative, reduction)
+    a, p, n = (contiguous(v, np.float64) for v in vectors)
+    losses, da, dp, dn = np.empty(len(a)), np.zeros(a.shape), np.zeros(a.shape), np.zeros(a.shape)
+    rows = np.zeros(len(a)) if g is None else contiguous(spread(np, g, len(a), reduction), np.float64)
+    _triplets(a, p, n, rows, float(margin), bool(squared), bool(soft), losses, da, dp, dn)
+    with np.errstate(all="ignore"):
+        value = np.asarray(reduce(np, losses, reduction)).astype(dtype, copy=False)[()]
+    return value, tuple(v.astype(dtype, copy=False) for v in (da, dp, dn))

@@ -1,0 +1,155 @@
+r"""Triplet loss: the positive is nearer to the anchor than the negative, by a margin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refengine._arrays import check_option, check_shape, promote
+from refengine.domains import Array, Real
+from refengine.losses._rows import REDUCTIONS, direction, one_hot, reduce, spread
+
+__all__ = ["loss_triplets", "loss_triplets_value_and_vjp", "loss_triplets_vjp"]
+
+
+def loss_triplets(
+    anchor: Real,
+    positive: Real,
+    negative: Real,
+    *,
+    margin: float = 0.2,
+    squared: bool = False,
+    soft: bool = False,
+    reduction: str = "mean",
+) -> Array:
+    r"""Hinge on the difference of two distances, for triplets that were already chosen.
+
+    .. math:: L = \frac{1}{T} \sum_t \max(0,\; d(a_t, p_t) - d(a_t, n_t) + m)
+
+    anchor, positive, negative: (T, D); result (T,) for reduction "none", else (); float64 unless all are float32. d is
+    the Euclidean distance, or its square for ``squared=True``. Vectors are taken as they are: FaceNet normalises them
+    first. ``soft=True`` is the softplus of d(a, p) - d(a, n), without margin. No triplets: the mean is nan, the sum 0.
+    Wrong shapes or reductions are a ValueError, values that are not real numbers a TypeError.
+    Source: Schroff et al. 2015, section 3.1 (squared); Hermans et al. 2017, section 2 (unsquared, soft).
+
+    >>> a, p, n = (np.array([[v, 0.0]]) for v in (0.0, 3.0, 2.0))
+    >>> float(loss_triplets(a, p, n, margin=0.5)), float(loss_triplets(a, p, n, margin=0.5, squared=True))
+    (1.5, 5.5)
+    """
+    xp, dtype, a, p, n = _checked(anchor, positive, negative, reduction)
+    with np.errstate(all="ignore"):
+        losses, _, _ = _hinge(xp, a, p, n, margin, squared, soft)
+        return xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
+
+
+def loss_triplets_vjp(
+    g: Array,
+    anchor: Real,
+    positive: Real,
+    negative: Real,
+    *,
+    margin: float = 0.2,
+    squared: bool = False,
+    soft: bool = False,
+    reduction: str = "mean",
+) -> tuple[Array, Array, Array]:
+    r"""Cotangents of anchor, positive, negative.
+
+    With :math:`h = d(a, p) - d(a, n) + m` and the slope :math:`\sigma`, 1 for h > 0 and 0 for h <= 0, the kink
+    included, or the logistic function of h for the softplus:
+
+    .. math:: \bar p = -\sigma \nabla_{a} d(a, p), \quad \bar n = \sigma \nabla_{a} d(a, n), \quad
+              \bar a = -\bar p - \bar n
+
+    :math:`\nabla_a d(a, p) = (a - p) / \|a - p\|`, or 2 (a - p) for squared distances, for which
+    :math:`\bar a = 2 \sigma (n - p)`. At distance 0 the unsquared distance has a kink in all directions, whose
+    one-sided derivatives have mean 0: the gradient is 0.
+    """
+    return loss_triplets_value_and_vjp(
+        g, anchor, positive, negative, margin=margin, squared=squared, soft=soft, reduction=reduction
+    )[1]
+
+
+def loss_triplets_value_and_vjp(
+    g: Array,
+    anchor: Real,
+    positive: Real,
+    negative: Real,
+    *,
+    margin: float = 0.2,
+    squared: bool = False,
+    soft: bool = False,
+    reduction: str = "mean",
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    """``loss_triplets`` and its vjp from the same distances."""
+    xp, dtype, a, p, n = _checked(anchor, positive, negative, reduction)
+    rows = spread(xp, g, a.shape[0], reduction)[:, None]
+    with np.errstate(all="ignore"):
+        losses, slope, (to_both, to_p, to_n) = _hinge(xp, a, p, n, margin, squared, soft)
+        outer = rows * slope[:, None]
+        value = xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
+        return value, (
+            xp.astype(outer * to_both, dtype, copy=False),
+            xp.astype(-outer * to_p, dtype, copy=False),
+            xp.astype(outer * to_n, dtype, copy=False),
+        )
+
+
+def _hinge(
+    xp: Any, a: Array, p: Array, n: Array, margin: float, squared: bool, soft: bool
+) -> tuple[Any, Any, tuple[Any, Any, Any]]:
+    """Losses and their slopes (T,), and the gradients of ``d(a, p) - d(a, n)``, d(a, p) and d(a, n) to the anchor."""
+    difference, *gradients = _squared(xp, a, p, n) if squared else _unsquared(xp, a, p, n)
+    h = difference if soft else difference + margin
+    if not soft:
+        return xp.where(h > 0, h, 0.0 * h), xp.where(h > 0, 1.0, 0.0 * h), tuple(gradients)
+    small = xp.exp(-xp.abs(h))
+    slope = xp.where(h > 0, 1 / (1 + small), small / (1 + small))
+    return xp.where(h > 0, h, 0.0 * h) + xp.log1p(small), slope, tuple(gradients)
+
+
+def _squared(xp: Any, a: Array, p: Array, n: Array) -> tuple[Any, Any, Any, Any]:
+    # |a - p|^2 - |a - n|^2 = (n - p) . ((a - p) + (a - n)) keeps its digits where p and n are close together
+    return xp.sum((n - p) * ((a - p) + (a - n)), axis=1), 2 * (n - p), 2 * (a - p), 2 * (a - n)
+
+
+def _unsquared(xp: Any, a: Array, p: Array, n: Array) -> tuple[Any, Any, Any, Any]:
+    """The difference of squares over the sum of the distances; their directions, and the difference of those.
+
+    With e = (a - p) / d_p, f = (a - n) / d_n, Delta = d_p - d_n: e - f = (n - p - e Delta) / d_n = (n - p - f Delta) /
+    d_p, of which the one with the larger denominator keeps its digits. A power of two is divided out, so that no
+    square overflows and the hinge is exact where the distances are.
+    """
+    larger = xp.maximum(_length(xp, a - p)[0], _length(xp, a - n)[0])
+    size = xp.where(larger > 0, 2.0 ** xp.floor(xp.log2(larger)), 1.0)
+    to_p, to_n, between = (a - p) / size, (a - n) / size, (n - p) / size
+    (d_p, e), (d_n, f) = _length(xp, to_p), _length(xp, to_n)
+    both = xp.where(larger > 0, d_p + d_n, 1.0)
+    difference = xp.sum(between * (to_p + to_n), axis=1, keepdims=True) / both
+    nearer = xp.where(d_p <= d_n, e, f)
+    e_minus_f = (between - nearer * difference) / xp.where(larger > 0, xp.maximum(d_p, d_n), 1.0)
+    # e - f is orthogonal to e + f: where that points along an axis, the component of e - f there is a tiny difference
+    middle = e + f
+    big = one_hot(xp, xp.argmax(xp.abs(middle), axis=1), a.shape[1]) & (xp.sum(e * f, axis=1, keepdims=True) > 0)
+    rest = xp.sum(xp.where(big, 0.0, e_minus_f * middle), axis=1, keepdims=True)
+    e_minus_f = xp.where(big, -rest / xp.where(big, middle, 1.0), e_minus_f)
+    return (difference * size)[:, 0], e_minus_f, e, f
+
+
+def _length(xp: Any, v: Array) -> tuple[Any, Any]:
+    """The length of each row, (T, 1), and its direction, which is 0 for a row of zeros."""
+    unit, largest, norm = direction(xp, v)
+    zero = largest == 0
+    return xp.where(zero, 0.0, largest * norm), xp.where(zero, 0.0, unit)
+
+
+def _checked(anchor: Array, positive: Array, negative: Array, reduction: str) -> tuple[Any, ...]:
+    check_option("reduction", reduction, REDUCTIONS)
+    xp, dtype, a, p, n = promote(anchor=anchor, positive=positive, negative=negative)
+    check_shape("anchor", a, ("T", "D"))
+    for name, v in (("positive", p), ("negative", n)):
+        check_shape(name, v, ("T", "D"), T=a.shape[0], D=a.shape[1])
+    if a.shape[1] == 0:
+        raise ValueError(f"anchor must have shape (T, D) with D >= 1, got {tuple(a.shape)}")
+    return xp, dtype, *(xp.astype(v, xp.float64, copy=False) for v in (a, p, n))
