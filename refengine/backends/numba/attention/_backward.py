@@ -124,6 +124,8 @@ def _queries_block(t: Any, x: Any, z: Any, y: Any, dq: Any, dbias: Any, b: int, 
     rows = min(t.rows, t.q.shape[2] - i0)
     tiles = np.empty((4, t.rows * TILE), dq.dtype)
     scratch = np.empty(t.rows * t.q.shape[3], dq.dtype)
+    keys = t.k[b, h // (t.q.shape[1] // t.k.shape[1])]
+    residue = np.zeros(rows, dq.dtype)
     _center(tiles, t, x, z, y, b, h, i0, rows)
     start, stop = reach(t, i0, rows, False)
     for j0 in range(start, stop, TILE):
@@ -136,9 +138,13 @@ def _queries_block(t: Any, x: Any, z: Any, y: Any, dq: Any, dbias: Any, b: int, 
                 # a bias that all queries share needs one sum a block, not a row a query
                 dbias[b, h, i0 + r if dbias.shape[2] == t.q.shape[2] else i0 // t.rows, j0 : j0 + columns] += ds[r]
         _times_slope(ds, s, slope, t)
-        keys = t.k[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns]
-        add_product(dq[b, h, i0 : i0 + rows], ds, keys, x.finite, scratch)
+        for r in range(rows):
+            residue[r] += np.sum(ds[r])
+        add_product(dq[b, h, i0 : i0 + rows], ds, keys[j0 : j0 + columns], x.finite, scratch)
     for i in range(i0, i0 + rows):
+        if y.kind == ATTENTION and t.softcap == 0 and z.best[b, h, i] >= 0:
+            # on paper ds sums to 0; what rounding left of the sum would be magnified by what the keys have in common
+            dq[b, h, i] -= residue[i - i0] * keys[z.best[b, h, i]]
         if x.nan and y.g.shape[3] and z.best[b, h, i] < 0:
             dq[b, h, i] = nan
 
