@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import exp, inf, nan
+from math import inf, nan
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.attention._tiles import TILE, add_product, fill_scores, kept, matrix, reach
+from refengine.backends.numba.attention._tiles import TILE, add_product, fall, fill_scores, kept, matrix, reach, total
 
 ATTENTION, WEIGHTS, LOG_SUM_EXP = 0, 1, 2
 
@@ -57,7 +57,7 @@ def _row(p: Any, ds: Any, s: Any, x: Any, z: Any, y: Any, b: int, h: int, i: int
     shift, mean = y.shift[b, h, i], y.mean[b, h, i]
     drops = x.has_keep or x.raised != 1
     for j in range(s.size):
-        p[j] = 0 if s[j] == -inf else exp(s[j] - largest) * share
+        p[j] = 0.0 if s[j] == -inf else fall(s[j] - largest) * share
         if drops:
             factor = kept(x, b, h, i, j0 + j)
             ds[j] = ds[j] * factor if factor != 0 else factor
@@ -65,7 +65,7 @@ def _row(p: Any, ds: Any, s: Any, x: Any, z: Any, y: Any, b: int, h: int, i: int
     if z.rest[b, h, i] < 1 and 0 <= best < s.size:
         ds[best] = shift
     for j in range(s.size):
-        ds[j] = 0 if s[j] == -inf else p[j] * ((ds[j] - shift) - mean)
+        ds[j] = 0.0 if s[j] == -inf else p[j] * ((ds[j] - shift) - mean)
     if drops:
         for j in range(s.size):
             p[j] *= kept(x, b, h, i, j0 + j)
@@ -107,7 +107,7 @@ def _center_weights(tiles: Any, t: Any, x: Any, z: Any, y: Any, b: int, h: int, 
                 for j in range(s.shape[1]):
                     if s[r, j] != -inf and j0 + j != z.best[b, h, i]:
                         above = y.g[b, h, i, j0 + j] - y.shift[b, h, i]
-                        sums[r] += exp(s[r, j] - z.largest[b, h, i]) * above
+                        sums[r] += fall(s[r, j] - z.largest[b, h, i]) * above
         for r in range(rows):
             i = i0 + r
             if z.best[b, h, i] >= 0:
@@ -139,7 +139,7 @@ def _queries_block(t: Any, x: Any, z: Any, y: Any, dq: Any, dbias: Any, b: int, 
                 dbias[b, h, i0 + r if dbias.shape[2] == t.q.shape[2] else i0 // t.rows, j0 : j0 + columns] += ds[r]
         _times_slope(ds, s, slope, t)
         for r in range(rows):
-            residue[r] += np.sum(ds[r])
+            residue[r] += total(ds[r])
         add_product(dq[b, h, i0 : i0 + rows], ds, keys[j0 : j0 + columns], x.finite, scratch)
     for i in range(i0, i0 + rows):
         if y.kind == ATTENTION and t.softcap == 0 and z.best[b, h, i] >= 0:
@@ -227,5 +227,5 @@ def _weights_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) ->
                 if z.best[b, h, i] < 0:
                     out[b, h, i, j0 + j] = nan if x.nan else (1 / t.k.shape[2] if x.mean else 0)
                 else:
-                    fall = s[r, j] - z.largest[b, h, i]
-                    out[b, h, i, j0 + j] = 0 if s[r, j] == -inf else exp(fall) / (1 + z.rest[b, h, i])
+                    e = fall(s[r, j] - z.largest[b, h, i])
+                    out[b, h, i, j0 + j] = 0 if s[r, j] == -inf else e / (1 + z.rest[b, h, i])

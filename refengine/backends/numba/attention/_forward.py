@@ -11,14 +11,14 @@ depend on the number of threads. Tiles are small enough for a BLAS to run each i
 
 from __future__ import annotations
 
-from math import exp, inf, nan
+from math import inf, nan
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.attention._tiles import TILE, add_product, fill_scores, kept, matrix, reach
+from refengine.backends.numba.attention._tiles import TILE, add_product, fall, fill_scores, kept, matrix, reach, total
 
 
 class Sums(NamedTuple):
@@ -45,12 +45,12 @@ def _absorb(e: Any, s: Any, z: Any, x: Any, values: Any, b: int, h: int, i0: int
                 found, top = j, s[r, j]
         if found >= 0:
             if best[i] >= 0:
-                fall = exp(largest[i] - top)
-                rest[i] = fall * (rest[i] + 1)
+                lower = fall(largest[i] - top)
+                rest[i] = lower * (rest[i] + 1)
                 factor = kept(x, b, h, i, best[i])
                 for d in range(tail.shape[1]):
                     carried = tail[i, d] + factor * values[best[i], d] if factor != 0 else tail[i, d]
-                    tail[i, d] = fall * carried
+                    tail[i, d] = lower * carried
             best[i], largest[i] = j0 + found, top
         if best[i] >= 0:
             rest[i] += _exponentials(e[r], s[r], largest[i], found)
@@ -64,14 +64,11 @@ def _absorb(e: Any, s: Any, z: Any, x: Any, values: Any, b: int, h: int, i0: int
 @numba.njit(cache=True)
 def _exponentials(e: Any, s: Any, largest: Any, but: int) -> Any:
     """The exponentials below the largest into ``e``, except the one of the best key; their sum, nan if any is nan."""
-    total = largest - largest  # nan where the best score is infinite
     for j in range(s.size):
-        e[j] = 0 if s[j] == -inf else exp(s[j] - largest)
+        e[j] = 0.0 if s[j] == -inf else fall(s[j] - largest)
     if but >= 0:
         e[but] = 0
-    for j in range(s.size):
-        total += e[j]
-    return total
+    return total(e) + (largest - largest)  # nan where the best score is infinite
 
 
 @numba.njit(cache=True)

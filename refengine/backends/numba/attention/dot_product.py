@@ -45,7 +45,7 @@ def attention(
     options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
     c = check(options, q=q, k=k, v=v, bias=bias)
     *_, out = _swept(c, options)
-    return out.reshape(*c.shape[:-1], out.shape[-1])
+    return out.reshape(*c.shape[:-1], out.shape[-1]).astype(c.dtype, copy=False)
 
 
 @kernel_of(reference.attention_value_and_vjp)
@@ -71,7 +71,7 @@ def attention_value_and_vjp(
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     t, x, z, out = _swept(c, options)
     dq, dk, dv, dbias = _swept_back(c, ATTENTION, t, x, z, out)
-    value = out.reshape(*c.shape[:-1], out.shape[-1])
+    value = out.reshape(*c.shape[:-1], out.shape[-1]).astype(c.dtype, copy=False)
     return value, ((dq, dk, dv) if bias is None else (dq, dk, dv, _of_shift(dbias, c)))
 
 
@@ -114,9 +114,9 @@ def weights(
     options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
     c = check(options, q=q, k=k, bias=bias)
     t, x, z, _ = _swept(c, options)
-    out = np.empty((*t.q.shape[:-1], c.shape[-1]), c.dtype)
+    out = np.empty((*t.q.shape[:-1], c.shape[-1]))
     fill_weights(t, x, z, out)
-    return out.reshape(c.shape)
+    return out.reshape(c.shape).astype(c.dtype, copy=False)
 
 
 @kernel_of(reference.weights_vjp)
@@ -157,7 +157,7 @@ def log_sum_exp(
     options = Options(mask, causal, alignment, window, scale, softcap)
     c = check(options, q=q, k=k, bias=bias)
     _, _, z, _ = _swept(c, options)
-    return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1])
+    return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1]).astype(c.dtype, copy=False)
 
 
 @kernel_of(reference.log_sum_exp_vjp)
@@ -187,11 +187,11 @@ def _swept(c: Checked, options: Options) -> tuple[Scores, Values, Sums, np.ndarr
     rows = t.q.shape[:3]
     z = Sums(
         np.full(rows, -1, np.int64),
-        np.full(rows, -np.inf, c.dtype),
-        np.zeros(rows, c.dtype),
-        np.zeros((*rows, x.v.shape[-1]), c.dtype),
+        np.full(rows, -np.inf),
+        np.zeros(rows),
+        np.zeros((*rows, x.v.shape[-1])),
     )
-    out = np.empty((*rows, x.v.shape[-1]), c.dtype)
+    out = np.empty((*rows, x.v.shape[-1]))
     forward(t, x, z, out)
     if options.empty_row == "error":
         check_no_empty_row((z.best < 0).reshape(c.shape[:-1]))
@@ -202,10 +202,10 @@ def _swept_back(c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.nd
     """dq, dk, dv and dbias in the shapes of the arguments."""
     g, bias = c.arrays["g"], c.arrays["bias"]
     g = _with_batch(g[..., None] if kind == LOG_SUM_EXP else g, c.shape[:-3])
-    y = Incoming(kind, g, out, np.zeros(t.q.shape[:3], c.dtype), np.zeros(t.q.shape[:3], c.dtype))
-    dq, dk, dv = (np.zeros(a.shape, c.dtype) for a in (t.q, t.k, x.v))
+    y = Incoming(kind, g, out, np.zeros(t.q.shape[:3]), np.zeros(t.q.shape[:3]))
+    dq, dk, dv = (np.zeros(a.shape) for a in (t.q, t.k, x.v))
     sums = t.q.shape[2] if t.bias.shape[2] == t.q.shape[2] else -(-t.q.shape[2] // t.rows)
-    dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2]) if t.has_bias else (0, 0, 0, 0), c.dtype)
+    dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2]) if t.has_bias else (0, 0, 0, 0))
     backward_to_queries(t, x, z, y, dq, dbias)
     backward_to_keys(t, x, z, y, dk, dv)
     batch = c.shape[:-3]
@@ -221,7 +221,7 @@ def _swept_back(c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.nd
 def _summed(dbias: np.ndarray, t: Scores, bias: np.ndarray, batch: tuple[int, ...]) -> Any:
     shared = dbias.shape[2] != t.q.shape[2]
     dbias = np.sum(dbias, axis=2, keepdims=True) if shared else dbias
-    return unbroadcast(dbias.reshape(*batch, *dbias.shape[1:]), bias, dbias.dtype)
+    return unbroadcast(dbias.reshape(*batch, *dbias.shape[1:]), bias, bias.dtype)
 
 
 def _of_shift(dbias: np.ndarray, c: Checked) -> np.ndarray:
@@ -238,26 +238,26 @@ def _scores(c: Checked, options: Options) -> Scores:
     right = 0 if options.causal else right
     first = np.zeros(queries, np.int64) if left is None else np.maximum(place - left, 0)
     last = np.full(queries, keys) if right is None else np.clip(place + right + 1, 0, keys)
-    bias, mask = _compact(c.arrays["bias"], c, c.dtype), _compact(c.mask, c, np.bool_)
+    bias, mask = _compact(c.arrays["bias"], c, np.float64), _compact(c.mask, c, np.bool_)
     widest = max(TILE, q.shape[-1], c.arrays["v"].shape[-1] if "v" in c.arrays else 0)
     rows = max(8, TILE * TILE // widest)
     has_bias, has_mask = c.arrays["bias"] is not None, c.mask is not None
-    softcap = c.dtype(options.softcap or 0)
-    return Scores(q, k, bias, mask, first, last, has_bias, has_mask, c.dtype(c.scale), softcap, rows)
+    softcap = float(options.softcap or 0)
+    return Scores(q, k, bias, mask, first, last, has_bias, has_mask, c.scale, softcap, rows)
 
 
 def _values(c: Checked, options: Options) -> Values:
     k = c.arrays["k"]
-    v = _with_batch(c.arrays["v"] if "v" in c.arrays else np.zeros((*k.shape[:-1], 0), c.dtype), c.shape[:-3])
+    v = _with_batch(c.arrays["v"] if "v" in c.arrays else np.zeros((*k.shape[:-1], 0)), c.shape[:-3])
     finite = all(bool(np.all(np.isfinite(a))) for name in "qkvg" if (a := c.arrays.get(name)) is not None)
-    raised = c.dtype(1 / options.keep_probability)
+    raised = 1 / options.keep_probability
     has_keep, rule = c.keep_mask is not None, options.empty_row
     return Values(v, _compact(c.keep_mask, c, np.bool_), has_keep, raised, finite, rule == "mean", rule == "nan")
 
 
-def _with_batch(array: np.ndarray, batch: tuple[int, ...]) -> np.ndarray:
-    """Contiguous, with all batch axes in one, and read-only: one type, for which kernels are compiled once."""
-    full = np.ascontiguousarray(np.broadcast_to(array, (*batch, *array.shape[-3:])))
+def _with_batch(array: np.ndarray, batch: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
+    """Contiguous float64, all batch axes in one, and read-only: one type, for which kernels are compiled once."""
+    full = np.ascontiguousarray(np.broadcast_to(array, (*batch, *array.shape[-3:])), dtype)
     merged = full.reshape(prod(batch), *array.shape[-3:]).view()
     merged.flags.writeable = False
     return merged
@@ -266,7 +266,7 @@ def _with_batch(array: np.ndarray, batch: tuple[int, ...]) -> np.ndarray:
 def _compact(array: Any, c: Checked, dtype: Any) -> np.ndarray:
     """(B, H, Q, K) or 1 along axes that are broadcast, so that nothing is stored twice."""
     if array is None:
-        return _with_batch(np.zeros((1, 1, 1), dtype), (1,))
+        return _with_batch(np.zeros((1, 1, 1)), (1,), dtype)
     full = np.asarray(array, dtype).reshape((1,) * (len(c.shape) - array.ndim) + array.shape)
     batch = c.shape[:-3] if prod(full.shape[:-3]) != 1 else (1,) * len(c.shape[:-3])
-    return _with_batch(full, batch)
+    return _with_batch(full, batch, dtype)
