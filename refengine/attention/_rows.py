@@ -58,10 +58,10 @@ def softmax(xp: Any, rows: Rows, empty_row: str) -> Any:
 def softmax_backward(xp: Any, rows: Rows, p: Any, dp: Any) -> Any:
     """The cotangents of the scores: ``p_j sum_i p_i (dp_j - dp_i)``."""
     p = xp.where(rows.attended, p, 0.0)
-    # with a weight near 1 dp_j - sum p dp cancels for that key; counted from its own dp, its term is exactly 0
-    above = dp - xp.sum(xp.where(p > 0.5, dp, 0.0), axis=-1, keepdims=True)
-    above = xp.where(rows.attended, above, 0.0)
-    for _ in range(2):  # the second time takes the rounding of the first away, which equal keys would magnify in dq
+    above = xp.where(rows.attended, dp, 0.0)
+    # the second time takes off what rounding left of the first: all that counts where one weight is nearly 1, and what
+    # keys with much in common would magnify in dq
+    for _ in range(2):
         above = above - xp.sum(p * above, axis=-1, keepdims=True)
     return xp.where(rows.attended, p * above, 0.0)
 
