@@ -249,7 +249,7 @@ def log_sum_exp(
     .. math:: \ell_i = \log \sum_j e^{S_{ij}}
 
     Arguments as in `attention`; the result has shape (..., H, Q). An empty row is -inf with zero gradient. Computed as
-    the maximum plus log1p of the sum of the other terms. Definition: Dao et al. 2022, section 3.1.
+    the maximum plus log1p of the sum of the other terms. Definition: Dao 2023, section 3.1.1.
 
     >>> log_sum_exp(np.zeros((1, 1, 1)), np.ones((1, 2, 1))).round(4)  # log 2
     array([[0.6931]])

@@ -58,7 +58,7 @@ def weights(q: Any, k: Any, bias: Any = None, *, empty_row: str = "zero", **cons
 def log_sum_exp(q: Any, k: Any, bias: Any = None, **constants: Any) -> Any:
     """l_i = log sum_j exp(S_ij), over the attended keys j.
 
-    Source: dao-2022, section 3.1
+    Source: dao-2023, section 3.1.1
     """
     shape = _scores_shape(q, k)
     result = np.empty(shape[:-1], dtype=object)
