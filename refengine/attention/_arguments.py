@@ -1,0 +1,123 @@
+"""What the arguments of dot-product attention must be, checked once for every function and backend."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refengine._arrays import check_option, promote
+from refengine.domains import Array
+
+ALIGNMENTS = ("top_left", "bottom_right")
+EMPTY_ROWS = ("zero", "nan", "mean", "error")
+
+
+class Options(NamedTuple):
+    """The constants of an attention function, under their public names."""
+
+    mask: Array | None = None
+    causal: bool = False
+    alignment: str = "top_left"
+    window: tuple[int | None, int | None] | None = None
+    scale: float | None = None
+    softcap: float | None = None
+    empty_row: str = "zero"
+    keep_mask: Array | None = None
+    keep_probability: float = 1
+
+
+class Checked(NamedTuple):
+    """Promoted arrays (None: not given), the scale, and the shape (..., H, Q, K) of the scores."""
+
+    xp: Any
+    dtype: Any
+    arrays: dict[str, Any]
+    mask: Any
+    keep_mask: Any
+    scale: float
+    shape: tuple[int, ...]
+
+
+def check(options: Options, **arguments: Array | None) -> Checked:
+    """Promote q, k and what else is given; TypeError or ValueError that names the argument at fault."""
+    xp, dtype, *given = promote(**{name: a for name, a in arguments.items() if a is not None})
+    names = [name for name, a in arguments.items() if a is not None]
+    arrays: dict[str, Any] = dict.fromkeys(arguments) | dict(zip(names, given, strict=True))
+    shape = _scores_shape({name: tuple(arrays[name].shape) for name in ("q", "k", "v") if name in names})
+    _check_constants(options)
+    if arrays.get("bias") is not None:
+        _check_broadcasts("bias", arrays["bias"], shape)
+    masks = [_booleans(xp, name, getattr(options, name), shape) for name in ("mask", "keep_mask")]
+    width = arrays["q"].shape[-1]
+    scale = float(options.scale) if options.scale is not None else 1 / sqrt(width) if width else 1.0
+    return Checked(xp, dtype, arrays, masks[0], masks[1], scale, shape)
+
+
+def check_cotangent(g: Array, expected: tuple[int, ...]) -> None:
+    """ValueError unless the cotangent has the shape of the result."""
+    if tuple(g.shape) != expected:
+        raise ValueError(f"g must have the shape of the result {expected}, got {tuple(g.shape)}")
+
+
+def check_no_empty_row(empty: Any) -> None:
+    """ValueError that names the first query that attends to no key."""
+    found = np.argwhere(np.asarray(empty.get() if hasattr(empty, "get") else empty))
+    if len(found):
+        *batch, h, i = found[0].tolist()
+        where = f"batch {tuple(batch)}, " if batch else ""
+        raise ValueError(
+            f"every query must attend to a key with empty_row='error': {where}head {h}, query {i} has none"
+        )
+
+
+def _scores_shape(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    letters = {"q": "(..., H, Q, D)", "k": "(..., H_kv, K, D)", "v": "(..., H_kv, K, V)"}
+    for name, shape in shapes.items():
+        if len(shape) < 3:
+            raise ValueError(f"{name} must have shape {letters[name]}, got {shape}")
+    q, k = shapes["q"], shapes["k"]
+    if k[-1] != q[-1]:
+        raise ValueError(f"k must have shape {letters['k']} with D = {q[-1]} as in q {q}, got {k}")
+    if q[-3] % k[-3] if k[-3] else q[-3]:
+        raise ValueError(f"k must have H_kv heads that divide the H = {q[-3]} heads of q, got H_kv = {k[-3]}")
+    if "v" in shapes and shapes["v"][-3:-1] != k[-3:-1]:
+        raise ValueError(f"v must have shape {letters['v']} with H_kv, K = {k[-3:-1]} as in k, got {shapes['v']}")
+    try:
+        batch = np.broadcast_shapes(*(shape[:-3] for shape in shapes.values()))
+    except ValueError:
+        raise ValueError(f"batch axes do not broadcast: {', '.join(f'{n} {s}' for n, s in shapes.items())}") from None
+    return (*batch, *q[-3:-1], k[-2])
+
+
+def _check_constants(options: Options) -> None:
+    check_option("alignment", options.alignment, ALIGNMENTS)
+    check_option("empty_row", options.empty_row, EMPTY_ROWS)
+    if options.softcap is not None and not options.softcap > 0:
+        raise ValueError(f"softcap must be positive or None, got {options.softcap}")
+    if not 0 < options.keep_probability <= 1:
+        raise ValueError(f"keep_probability must lie in (0, 1], got {options.keep_probability}")
+    if options.window is not None:
+        sides = tuple(options.window)
+        if len(sides) != 2 or any(s is not None and (int(s) != s or s < 0) for s in sides):
+            raise ValueError(f"window must be (left, right), each a count of keys >= 0 or None, got {options.window}")
+
+
+def _booleans(xp: Any, name: str, value: Array | None, shape: tuple[int, ...]) -> Any:
+    if value is None:
+        return None
+    array = xp.asarray(value)
+    if not xp.isdtype(array.dtype, "bool"):
+        raise TypeError(f"{name} must hold booleans (True: attend), got {array.dtype}")
+    _check_broadcasts(name, array, shape)
+    return array
+
+
+def _check_broadcasts(name: str, array: Any, shape: tuple[int, ...]) -> None:
+    try:
+        fits = np.broadcast_shapes(tuple(array.shape), shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} must broadcast to (..., H, Q, K) = {shape}, got {tuple(array.shape)}")

@@ -1,0 +1,117 @@
+"""Facts of dot-product attention that the golden cases are too small, or too finite, to hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+import refengine
+from refengine.attention import dot_product as reference
+
+BACKENDS = [refengine.backend("numpy").attention.dot_product, refengine.backend("numba").attention.dot_product]
+KERNEL = BACKENDS[1]
+
+
+def arrays(heads: int, key_heads: int, queries: int, keys: int, width: int, value_width: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(queries * keys)
+    shapes = {
+        "g": (2, heads, queries, value_width),
+        "q": (2, heads, queries, width),
+        "k": (2, key_heads, keys, width),
+        "v": (2, key_heads, keys, value_width),
+    }
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("bias_shape", [None, (4, 150, 131), (131,), (150, 1), (2, 1, 1, 131)])
+@pytest.mark.parametrize(
+    "constants",
+    [
+        {},
+        {"causal": True, "alignment": "bottom_right", "empty_row": "mean"},
+        {"causal": True, "window": (70, 5), "softcap": 3.0},
+        {"window": (None, 3), "scale": 2.0, "alignment": "bottom_right", "empty_row": "nan"},
+    ],
+)
+def test_tiles_of_the_kernel_fit_together(constants: dict[str, Any], bias_shape: tuple[int, ...] | None) -> None:
+    given, rng = arrays(4, 2, 150, 131, 16, 24), np.random.default_rng(0)
+    bias = None if bias_shape is None else rng.normal(size=bias_shape)
+    constants = constants | {"mask": rng.random((2, 1, 150, 131)) < 0.9}
+    constants |= {"keep_mask": rng.random((150, 131)) < 0.8, "keep_probability": 0.8}
+    (value, wanted), (own_value, own) = (
+        b.attention_value_and_vjp(**given, bias=bias, **constants) for b in (reference, KERNEL)
+    )
+    np.testing.assert_allclose(own_value, value, rtol=1e-12, atol=1e-12)
+    for a, b in zip(own, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_the_kernel_gives_the_same_bits_for_any_thread_count() -> None:
+    given, threads = arrays(2, 1, 100, 130, 200, 5), numba.get_num_threads()
+    results = []
+    try:
+        for count in sorted({1, threads}):
+            numba.set_num_threads(count)
+            value, cotangents = KERNEL.attention_value_and_vjp(**given)
+            results.append([value, *cotangents])
+    finally:
+        numba.set_num_threads(threads)
+    for a, b in zip(results[0], results[-1], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("module", BACKENDS)
+def test_the_error_rule_names_the_first_empty_row(module: Any) -> None:
+    given = arrays(2, 2, 3, 3, 2, 2)
+    mask = np.ones((2, 2, 3, 3), dtype=bool)
+    mask[1, 0, 2] = mask[1, 1, 0] = False
+    with pytest.raises(ValueError, match=r"batch \(1,\), head 0, query 2 has none"):
+        module.attention(given["q"], given["k"], given["v"], mask=mask, empty_row="error")
+
+
+@pytest.mark.parametrize("module", BACKENDS)
+def test_an_attended_nan_stays_in_its_row(module: Any) -> None:
+    given = arrays(1, 1, 3, 3, 2, 2)
+    given["v"][:, :, 2] = np.nan
+    value, (dq, dk, dv) = module.attention_value_and_vjp(**given, causal=True)
+    assert np.isfinite(value[:, :, :2]).all()
+    assert np.isnan(value[:, :, 2]).all()
+    assert np.isfinite(dq[:, :, :2]).all()
+    assert np.isfinite(dv).all()
+    given["g"][:, :, 2] = 0
+    assert np.isfinite(module.attention_vjp(**given, causal=True, window=(0, 0))[1][:, :, :2]).all()
+
+
+@pytest.mark.parametrize("module", BACKENDS)
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"k": np.ones((2, 3, 3, 2))}, ValueError, "k must have H_kv heads"),
+        ({"k": np.ones((2, 2, 3, 5))}, ValueError, "k must have shape"),
+        ({"v": np.ones((2, 2, 4, 2))}, ValueError, "v must have shape"),
+        ({"q": np.ones((3, 2))}, ValueError, "q must have shape"),
+        ({"v": np.ones((3, 2, 3, 2))}, ValueError, "batch axes"),
+        ({"bias": np.ones((4, 3))}, ValueError, "bias must broadcast"),
+        ({"mask": np.ones((3, 3))}, TypeError, "mask must hold booleans"),
+        ({"keep_mask": np.ones((2, 3), dtype=bool)}, ValueError, "keep_mask must broadcast"),
+        ({"alignment": "left"}, ValueError, "alignment must be one of"),
+        ({"empty_row": "skip"}, ValueError, "empty_row must be one of"),
+        ({"window": (-1, 0)}, ValueError, "window must be"),
+        ({"softcap": 0.0}, ValueError, "softcap must be positive"),
+        ({"keep_probability": 0.0}, ValueError, "keep_probability must lie"),
+    ],
+)
+def test_errors_name_the_argument(module: Any, change: dict[str, Any], error: type[Exception], message: str) -> None:
+    given = arrays(2, 2, 3, 3, 2, 2)
+    with pytest.raises(error, match=message):
+        module.attention(**{name: given[name] for name in "qkv"} | change)
+
+
+@pytest.mark.parametrize("module", BACKENDS)
+def test_the_cotangent_has_the_shape_of_the_result(module: Any) -> None:
+    given = arrays(2, 2, 3, 3, 2, 2)
+    with pytest.raises(ValueError, match="g must have the shape"):
+        module.attention_vjp(given["g"][:, :, :2], given["q"], given["k"], given["v"])
