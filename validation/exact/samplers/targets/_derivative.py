@@ -18,5 +18,3 @@ def derivative(log_density: Callable[..., Any], position: Any, *parameters: Any)
         density = log_density(position[chain], *parameters)
         result[chain] = gradient([number(density)], [1], coordinates)
     return result
-
-

@@ -63,7 +63,14 @@ def draw_log_density(rng: np.random.Generator) -> Iterator[Draw]:
         for position in ([1.0, -1.0], [0.3, 0.3001], [-17.0, 17.5]):
             arguments = {"position": position, "mean": [0.25, -0.5], "precision": precision}
             yield Draw(arguments, flags=("CANCELLATION",), difficulty=4)
-    for tail in (1e10, -1e100, 1e153, 1e160, 1e-160, 1e-170):  # the square leaves the range of float64 in the last three
+    for tail in (
+        1e10,
+        -1e100,
+        1e153,
+        1e160,
+        1e-160,
+        1e-170,
+    ):  # the square leaves the range of float64 in the last three
         flags = ("SUBNORMAL",) if abs(tail) < 1 else ("OVERFLOW_F32",)
         yield Draw({"position": [tail], "mean": [0.0], "precision": [[0.5]]}, flags=flags, difficulty=4)
 
