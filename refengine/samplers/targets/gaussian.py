@@ -95,13 +95,18 @@ def gradient_vjp(g: Array, position: Real, mean: Real, precision: Real) -> tuple
     return a, b, c
 
 
+def checked(position: Array, mean: Array, precision: Array) -> tuple[Any, ...]:
+    """``xp, dtype`` and the arguments in float64, their shapes checked."""
+    xp, dtype, *arrays = promote(position=position, mean=mean, precision=precision)
+    check_position(arrays[0])
+    check_shape("mean", arrays[1], ("D",), D=arrays[0].shape[-1])
+    check_shape("precision", arrays[2], ("D", "D"), D=arrays[0].shape[-1])
+    return xp, dtype, *(xp.astype(a, xp.float64, copy=False) for a in arrays)
+
+
 def _parts(position: Array, mean: Array, precision: Array) -> tuple[Any, Any, Array, Array]:
     """``xp, dtype, x - m, S``, the latter two in float64."""
-    xp, dtype, position, mean, precision = promote(position=position, mean=mean, precision=precision)
-    check_position(position)
-    check_shape("mean", mean, ("D",), D=position.shape[-1])
-    check_shape("precision", precision, ("D", "D"), D=position.shape[-1])
-    position, mean, precision = (xp.astype(a, xp.float64, copy=False) for a in (position, mean, precision))
+    xp, dtype, position, mean, precision = checked(position, mean, precision)
     with np.errstate(all="ignore"):
         return xp, dtype, position - mean, (precision + xp.matrix_transpose(precision)) / 2
 

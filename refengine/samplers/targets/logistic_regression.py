@@ -43,7 +43,7 @@ def log_density(position: Real, features: Real, outcomes: Count, prior_scale: Po
     >>> round(float(log_density([0.0], [[1.0]], [1], 1.0)), 12), round(-log(2) - log(2 * pi) / 2, 12)
     (-1.612085713765, -1.612085713765)
     """
-    xp, dtype, position, features, sign, scale = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, position, features, sign, scale = checked(position, features, outcomes, prior_scale)
     with np.errstate(all="ignore"):
         margin = sign * xp.matmul(position, xp.matrix_transpose(features))
         likelihood = -xp.sum(xp.logaddexp(xp.zeros_like(margin), -margin), axis=-1)
@@ -63,7 +63,7 @@ def log_density_vjp(
 
     features and prior_scale are shared by all chains, so their cotangents are sums over the leading axes.
     """
-    xp, dtype, position, features, sign, scale = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, position, features, sign, scale = checked(position, features, outcomes, prior_scale)
     g = xp.where(scale > 0, cotangent(xp, g, position.shape[:-1]), xp.nan)[..., None]
     with np.errstate(all="ignore"):
         residual, _ = _residual_and_curvature(xp, position, features, sign)
@@ -85,7 +85,7 @@ def gradient(position: Real, features: Real, outcomes: Count, prior_scale: Posit
     >>> gradient([0.0], [[1.0], [3.0]], [1, 0], 1.0).tolist()
     [-1.0]
     """
-    xp, dtype, position, features, sign, scale = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, position, features, sign, scale = checked(position, features, outcomes, prior_scale)
     with np.errstate(all="ignore"):
         residual, _ = _residual_and_curvature(xp, position, features, sign)
         return xp.astype(xp.matmul(residual, features) - position / scale / scale, dtype, copy=False)
@@ -102,7 +102,7 @@ def gradient_vjp(
     .. math:: \bar\beta = -X^\top (w \circ Xg) - g / s^2, \qquad \bar X_{nd} = r_n g_d - w_n (Xg)_n \beta_d,
               \qquad \bar s = 2 \langle g, \beta \rangle / s^3
     """
-    xp, dtype, position, features, sign, scale = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, position, features, sign, scale = checked(position, features, outcomes, prior_scale)
     g = xp.where(scale > 0, cotangent(xp, g, position.shape), xp.nan)
     with np.errstate(all="ignore"):
         residual, curvature = _residual_and_curvature(xp, position, features, sign)
@@ -115,7 +115,7 @@ def gradient_vjp(
     return a, b, c
 
 
-def _checked(position: Array, features: Array, outcomes: Array, prior_scale: Array) -> tuple[Any, ...]:
+def checked(position: Array, features: Array, outcomes: Array, prior_scale: Array) -> tuple[Any, ...]:
     """``xp, dtype, position, features, 2 y - 1, prior_scale`` in float64, nan for a scale outside its domain."""
     xp, dtype, position, features, scale = promote(position=position, features=features, prior_scale=prior_scale)
     check_position(position)

@@ -1,0 +1,125 @@
+"""Loops over chains for the Gaussian target; the functions of one chain serve the samplers too."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import prange
+
+from refengine.backends._kernel import kernel_of
+from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba.samplers._chains import line, rows, writeable
+from refengine.samplers.targets import Target
+from refengine.samplers.targets import gaussian as reference
+from refengine.samplers.targets._target import cotangent
+from refengine.samplers.targets.gaussian import *
+
+
+@kernel_of(reference.target)
+def target(mean, precision):
+    return Target(log_density, gradient, gradient_vjp, (mean, precision))
+
+
+@kernel_of(reference.log_density)
+def log_density(position, mean, precision):
+    _, dtype, position, *parameters = reference.checked(position, mean, precision)
+    value = _densities(rows(position), *map(writeable, parameters))
+    return np.asarray(value.reshape(position.shape[:-1]), dtype)[()]
+
+
+@kernel_of(reference.log_density_vjp)
+def log_density_vjp(g, position, mean, precision):
+    _, dtype, position, *parameters = reference.checked(position, mean, precision)
+    g = cotangent(np, g, position.shape[:-1])
+    x, (mean, precision) = rows(position), map(writeable, parameters)
+    with np.errstate(all="ignore"):
+        h = line(g)[:, None] * (x - mean)  # the vjp of the gradient for this h is that of the density, twice in P
+    to_position, to_mean, to_precision = _pulled_back(x, mean, precision, h)
+    return _shaped(dtype, position.shape, to_position, to_mean, to_precision / 2)
+
+
+@kernel_of(reference.gradient)
+def gradient(position, mean, precision):
+    _, dtype, position, *parameters = reference.checked(position, mean, precision)
+    return np.asarray(_gradients(rows(position), *map(writeable, parameters)).reshape(position.shape), dtype)
+
+
+@kernel_of(reference.gradient_vjp)
+def gradient_vjp(g, position, mean, precision):
+    _, dtype, position, *parameters = reference.checked(position, mean, precision)
+    g = cotangent(np, g, position.shape)
+    return _shaped(dtype, position.shape, *_pulled_back(rows(position), *map(writeable, parameters), rows(g)))
+
+
+def chain_parameters(position, mean, precision):
+    """The parameters as `chain_log_density` takes them."""
+    return tuple(writeable(a) for a in reference.checked(position, mean, precision)[3:])
+
+
+def _shaped(dtype, shape, to_position, to_mean, to_precision):
+    arrays = to_position.reshape(shape), to_mean, to_precision
+    return tuple(np.asarray(a, dtype) for a in arrays)
+
+
+@numba.njit(cache=True)
+def chain_log_density(position, mean, precision):
+    """The quadratic form by its diagonal and the pairs above it."""
+    total = 0.0
+    for i in range(position.size):
+        r = position[i] - mean[i]
+        pull = precision[i, i] * r
+        for j in range(i):
+            pull += (precision[i, j] + precision[j, i]) * (position[j] - mean[j])
+        total += r * pull
+    return -0.5 * total
+
+
+@numba.njit(cache=True)
+def chain_gradient(position, mean, precision):
+    return _minus_symmetric(position - mean, precision)
+
+
+@numba.njit(cache=True)
+def chain_gradient_vjp(g, position, mean, precision):
+    """The product with the Hessian alone: a step needs no more."""
+    return (_minus_symmetric(g, precision),)
+
+
+@numba.njit(cache=True)
+def _minus_symmetric(h, precision):
+    result = np.zeros(h.size)
+    for i in range(h.size):
+        for j in range(h.size):
+            result[i] -= 0.5 * ((precision[i, j] + precision[j, i]) * h[j])
+    return result
+
+
+@parallel
+def _densities(position, mean, precision):
+    value = np.empty(position.shape[0])
+    for b in prange(position.shape[0]):
+        value[b] = chain_log_density(position[b], mean, precision)
+    return value
+
+
+@parallel
+def _gradients(position, mean, precision):
+    value = np.empty(position.shape)
+    for b in prange(position.shape[0]):
+        value[b] = chain_gradient(position[b], mean, precision)
+    return value
+
+
+@parallel
+def _pulled_back(position, mean, precision, h):
+    chains, size = position.shape
+    to_position, to_mean, to_precision = np.empty(position.shape), np.zeros(size), np.zeros((size, size))
+    for b in prange(chains):
+        to_position[b] = _minus_symmetric(h[b], precision)
+    for i in prange(size):  # every entry is summed over the chains in their order, whatever the threads
+        for b in range(chains):
+            to_mean[i] -= to_position[b, i]
+            for j in range(size):
+                r_i, r_j = position[b, i] - mean[i], position[b, j] - mean[j]
+                to_precision[i, j] -= 0.5 * (h[b, i] * r_j + h[b, j] * r_i)
+    return to_position, to_mean, to_precision
