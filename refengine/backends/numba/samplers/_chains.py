@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba.extending import is_jitted
+from numba import types
+from numba.extending import is_jitted, overload
 
 from refengine.backends.numba._parallel import parallel
 from refengine.samplers.targets import Target
@@ -18,16 +19,25 @@ from refengine.samplers.targets._target import as_rows
 TREES = ("refengine.backends.numba.samplers.targets.", "refengine.samplers.targets.")
 
 
-class per_target(parallel):
-    """`parallel` for loops that take compiled functions as arguments, which numba's cache on disk cannot tell apart."""
+class loop_over_chains:
+    """`parallel` for loops that begin with the arguments of `log_density_at`, as `compiled` gives them.
+
+    The type of a built-in target says which functions belong to it, so that its loop is compiled once and cached on
+    disk; functions that are handed in cannot be told apart there, and their loop is compiled in each process.
+    """
 
     def __init__(self, loop: Any) -> None:
-        self.loop = numba.njit(parallel=True, nogil=True)(loop)
+        self.built_in, self.handed_in = parallel(loop), parallel(loop)
+        self.handed_in.loop = numba.njit(parallel=True, nogil=True)(loop)
+
+    def __call__(self, target: Any, *arguments: Any) -> Any:
+        return (self.handed_in if target is None else self.built_in)(target, *arguments)
 
 
 class Compiled(NamedTuple):
-    """The functions of a target for one chain, compiled, and the parameters as they take them."""
+    """A built-in target, or the functions of one chain that were handed in with their parameters."""
 
+    built_in: Any
     log_density: Any
     gradient: Any
     gradient_vjp: Any
@@ -37,35 +47,63 @@ class Compiled(NamedTuple):
 def compiled(target: Target, position: np.ndarray) -> Compiled | None:
     """The target for compiled loops, or None where one of its functions is plain Python.
 
-    Functions compiled by ``numba.njit`` are taken as they are; for those of a built-in target, of either tree, its
-    file in this tree has ``chain_<name>`` and ``chain_parameters``, which checks the parameters.
+    A built-in target, of either tree, is what ``compiled`` of its file in this tree makes of checked parameters; its
+    functions of one chain are ``chain_<name>`` there. Functions compiled by ``numba.njit`` are taken as they are.
     """
-    hessian = target.gradient_vjp or _no_hessian
-    functions = [_for_one_chain(f) for f in (target.log_density, target.gradient, hessian)]
-    if None in functions:
+    functions = (target.log_density, target.gradient, target.gradient_vjp or _no_hessian)
+    if all(map(is_jitted, functions)):
+        return Compiled(None, *functions, tuple(target.parameters))
+    file = _file_of(target.log_density)
+    if file is None or any(_file_of(f) is not file for f in functions):
         return None
-    built_in = _file_of(target.log_density)
-    parameters = built_in.chain_parameters(position, *target.parameters) if built_in else target.parameters
-    log_density, gradient, gradient_vjp = functions
-    return Compiled(log_density, gradient, gradient_vjp, tuple(parameters))
-
-
-def _for_one_chain(function: Any) -> Any:
-    if is_jitted(function):
-        return function
-    built_in = _file_of(function)
-    return getattr(built_in, f"chain_{function.__name__}") if built_in else None
+    return Compiled(file.compiled(position, *target.parameters), None, None, None, ())
 
 
 def _file_of(function: Any) -> ModuleType | None:
     """The file of this tree that holds the compiled text of a built-in target's function."""
     name = getattr(function, "__module__", None) or ""
     stem = next((name.removeprefix(tree) for tree in TREES if name.startswith(tree)), "")
-    return None if is_jitted(function) or not stem else import_module(TREES[0] + stem)
+    return import_module(TREES[0] + stem) if stem and not is_jitted(function) else None
+
+
+def log_density_at(built_in: Any, function: Any, parameters: Any, position: Any) -> Any:
+    """In compiled code: the log density of one chain."""
+
+
+def gradient_at(built_in: Any, function: Any, parameters: Any, position: Any) -> Any:
+    """In compiled code: its gradient."""
+
+
+def hessian_product_at(built_in: Any, function: Any, parameters: Any, g: Any, position: Any) -> Any:
+    """In compiled code: the Hessian times g."""
+
+
+@overload(log_density_at)
+def _log_density_at(built_in, function, parameters, position):
+    if built_in is types.none:
+        return lambda built_in, function, parameters, position: function(position, *parameters)
+    chain = import_module(built_in.instance_class.__module__).chain_log_density
+    return lambda built_in, function, parameters, position: chain(position, built_in)
+
+
+@overload(gradient_at)
+def _gradient_at(built_in, function, parameters, position):
+    if built_in is types.none:
+        return lambda built_in, function, parameters, position: function(position, *parameters)
+    chain = import_module(built_in.instance_class.__module__).chain_gradient
+    return lambda built_in, function, parameters, position: chain(position, built_in)
+
+
+@overload(hessian_product_at)
+def _hessian_product_at(built_in, function, parameters, g, position):
+    if built_in is types.none:
+        return lambda built_in, function, parameters, g, position: function(g, position, *parameters)[0]
+    chain = import_module(built_in.instance_class.__module__).chain_hessian_product
+    return lambda built_in, function, parameters, g, position: chain(g, position, built_in)
 
 
 @numba.njit(cache=True)
-def _no_hessian(g, position):
+def _no_hessian(g, position, *parameters):
     return (g,)
 
 

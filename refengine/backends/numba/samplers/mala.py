@@ -9,7 +9,16 @@ import numpy as np
 from numba import prange
 
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.samplers._chains import accepts, compiled, line, per_target, rows
+from refengine.backends.numba.samplers._chains import (
+    accepts,
+    compiled,
+    gradient_at,
+    hessian_product_at,
+    line,
+    log_density_at,
+    loop_over_chains,
+    rows,
+)
 from refengine.samplers import mala as reference
 from refengine.samplers._chains import cast, chains, cotangents
 from refengine.samplers.mala import *
@@ -40,13 +49,13 @@ def _run(g, state, noise, target, given):
     """Value and cotangents, these only where there is a g; None where the target cannot be compiled."""
     _, dtype, x, at_x, slope_x, z, u = chains(state, noise)
     epsilon, log_variance = reference.epsilon_of(given["step_size"], given["step_size_convention"])
-    functions = compiled(target, x)
-    if functions is None:
+    target = compiled(target, x)
+    if target is None:
         return None
     like = Transition(State(x, at_x, x), Info(x, at_x, x, at_x, at_x, at_x, u > 0))
     (g_after, g_at_after, g_slope_after), told = cotangents(g, like)
     vectors, scalars, accepted = _loop(
-        *(functions, (rows(x), rows(slope_x), rows(z)), (line(at_x), line(u)), epsilon, log_variance, g is not None),
+        *(*target, (rows(x), rows(slope_x), rows(z)), (line(at_x), line(u)), epsilon, log_variance, g is not None),
         (rows(g_after), rows(g_slope_after), rows(told.proposal), rows(told.proposal_gradient)),
         (line(g_at_after), line(told.proposal_log_density), *(line(told[i]) for i in (3, 4, 5))),
     )
@@ -86,9 +95,21 @@ def _squares(z, a, slope_x, slope_y):
     return forward, reverse
 
 
-@per_target
-def _loop(target, vectors, scalars, epsilon, log_variance, backwards, g_vectors, g_scalars):
-    log_density, gradient, gradient_vjp, parameters = target
+@loop_over_chains
+def _loop(
+    target,
+    log_density,
+    gradient,
+    gradient_vjp,
+    parameters,
+    vectors,
+    scalars,
+    epsilon,
+    log_variance,
+    backwards,
+    g_vectors,
+    g_scalars,
+):
     x, slope_x, z = vectors
     at_x, u = scalars
     g_after, g_slope_after, g_y, g_slope_y = g_vectors
@@ -103,8 +124,8 @@ def _loop(target, vectors, scalars, epsilon, log_variance, backwards, g_vectors,
     for b in prange(chains):
         for d in range(size):
             y[b, d] = x[b, d] + epsilon * slope_x[b, d] + 2 * a * z[b, d]
-        at_y[b] = log_density(y[b], *parameters)
-        slope_y[b] = gradient(y[b], *parameters)
+        at_y[b] = log_density_at(target, log_density, parameters, y[b])
+        slope_y[b] = gradient_at(target, gradient, parameters, y[b])
         there, back = _squares(z[b], a, slope_x[b], slope_y[b])
         forward[b], reverse[b] = -0.5 * (there + size * log_variance), -0.5 * (back + size * log_variance)
         ratio[b] = _log_ratio(at_x[b], at_y[b], a, slope_x[b], slope_y[b], z[b])
@@ -121,7 +142,7 @@ def _loop(target, vectors, scalars, epsilon, log_variance, backwards, g_vectors,
                 w = z[b, d] + a * (slope_x[b, d] + slope_y[b, d])
                 to_slope[b, d] = -_product(a * (g_ratio[b] + g_reverse[b]), w)
                 h[d] = g_slope_y[b, d] + moved * g_slope_after[b, d] + to_slope[b, d]
-            bent = gradient_vjp(h, y[b], *parameters)[0]
+            bent = hessian_product_at(target, gradient_vjp, parameters, h, y[b])
             for d in range(size):
                 s = slope_x[b, d] + slope_y[b, d]
                 to_y = g_y[b, d] + moved * g_after[b, d] + _product(pushed, slope_y[b, d]) + bent[d]

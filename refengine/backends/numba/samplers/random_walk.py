@@ -6,7 +6,15 @@ import numpy as np
 from numba import prange
 
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.samplers._chains import accepts, compiled, line, per_target, rows
+from refengine.backends.numba.samplers._chains import (
+    accepts,
+    compiled,
+    gradient_at,
+    line,
+    log_density_at,
+    loop_over_chains,
+    rows,
+)
 from refengine.samplers import random_walk as reference
 from refengine.samplers._chains import cast, chains, check_positive, cotangents
 from refengine.samplers.random_walk import *
@@ -32,14 +40,13 @@ def step_vjp(g, state, noise, target, *, scale):
 def _run(g, state, noise, target, scale):
     """Value and cotangents, these only where there is a g; None where the target cannot be compiled."""
     _, dtype, x, log_density, z, u = chains(state, noise)
-    scale, functions = check_positive("scale", scale), compiled(target, x)
-    if functions is None:
+    scale, target = check_positive("scale", scale), compiled(target, x)
+    if target is None:
         return None
     like = Transition(State(x, log_density), Info(x, log_density, log_density, u > 0))
     seeds = cotangents(g, like)
     y, at_y, ratio, accepted, after, at_after, to_x, to_density, to_z = _loop(
-        *(functions.log_density, functions.gradient, functions.parameters),
-        *(rows(x), line(log_density), rows(z), line(u), scale, g is not None),
+        *(*target, rows(x), line(log_density), rows(z), line(u), scale, g is not None),
         *(rows(seeds.state.position), rows(seeds.info.proposal), line(seeds.state.log_density)),
         *(line(seeds.info.proposal_log_density), line(seeds.info.log_accept_ratio)),
     )
@@ -49,9 +56,24 @@ def _run(g, state, noise, target, scale):
     return cast(value, dtype), (cast(to_state, dtype), cast(Noise(to_z.reshape(x.shape), np.zeros(u.shape)), dtype))
 
 
-@per_target
+@loop_over_chains
 def _loop(
-    log_density, gradient, parameters, x, at_x, z, u, scale, backwards, g_after, g_y, g_at_after, g_at_y, g_ratio
+    target,
+    log_density,
+    gradient,
+    gradient_vjp,
+    parameters,
+    x,
+    at_x,
+    z,
+    u,
+    scale,
+    backwards,
+    g_after,
+    g_y,
+    g_at_after,
+    g_at_y,
+    g_ratio,
 ):
     y, after, to_x, to_z = np.empty(x.shape), np.empty(x.shape), np.zeros(x.shape), np.zeros(x.shape)
     at_y, ratio, at_after, to_density = np.empty(u.size), np.empty(u.size), np.empty(u.size), np.zeros(u.size)
@@ -59,7 +81,7 @@ def _loop(
     for b in prange(u.size):
         for d in range(x.shape[1]):
             y[b, d] = x[b, d] + scale * z[b, d]
-        at_y[b] = log_density(y[b], *parameters)
+        at_y[b] = log_density_at(target, log_density, parameters, y[b])
         ratio[b] = at_y[b] - at_x[b]
         accepted[b] = accepts(u[b], ratio[b])
         after[b] = y[b] if accepted[b] else x[b]
@@ -68,7 +90,7 @@ def _loop(
             moved, stayed = (1.0, 0.0) if accepted[b] else (0.0, 1.0)
             pushed = g_at_y[b] + g_ratio[b] + moved * g_at_after[b]
             to_density[b] = stayed * g_at_after[b] - g_ratio[b]
-            slope = gradient(y[b], *parameters) if pushed != 0 else np.zeros(x.shape[1])
+            slope = gradient_at(target, gradient, parameters, y[b]) if pushed != 0 else np.zeros(x.shape[1])
             for d in range(x.shape[1]):
                 to_y = g_y[b, d] + moved * g_after[b, d] + pushed * slope[d]
                 to_x[b, d] = to_y + stayed * g_after[b, d]

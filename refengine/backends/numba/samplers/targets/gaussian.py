@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numba
 import numpy as np
 from numba import prange
@@ -15,6 +17,13 @@ from refengine.samplers.targets._target import cotangent
 from refengine.samplers.targets.gaussian import *
 
 
+class Compiled(NamedTuple):
+    """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
+
+    mean: Any
+    precision: Any
+
+
 @kernel_of(reference.target)
 def target(mean, precision):
     return Target(log_density, gradient, gradient_vjp, (mean, precision))
@@ -22,38 +31,41 @@ def target(mean, precision):
 
 @kernel_of(reference.log_density)
 def log_density(position, mean, precision):
-    _, dtype, position, *parameters = reference.checked(position, mean, precision)
-    value = _densities(rows(position), *map(writeable, parameters))
-    return np.asarray(value.reshape(position.shape[:-1]), dtype)[()]
+    dtype, position, target = _checked(position, mean, precision)
+    return np.asarray(_densities(rows(position), target).reshape(position.shape[:-1]), dtype)[()]
 
 
 @kernel_of(reference.log_density_vjp)
 def log_density_vjp(g, position, mean, precision):
-    _, dtype, position, *parameters = reference.checked(position, mean, precision)
+    dtype, position, target = _checked(position, mean, precision)
     g = cotangent(np, g, position.shape[:-1])
-    x, (mean, precision) = rows(position), map(writeable, parameters)
-    with np.errstate(all="ignore"):
-        h = line(g)[:, None] * (x - mean)  # the vjp of the gradient for this h is that of the density, twice in P
-    to_position, to_mean, to_precision = _pulled_back(x, mean, precision, h)
+    with np.errstate(all="ignore"):  # the vjp of the gradient for this h is that of the density, twice in P
+        h = line(g)[:, None] * (rows(position) - target.mean)
+    to_position, to_mean, to_precision = _pulled_back(rows(position), target, h)
     return _shaped(dtype, position.shape, to_position, to_mean, to_precision / 2)
 
 
 @kernel_of(reference.gradient)
 def gradient(position, mean, precision):
-    _, dtype, position, *parameters = reference.checked(position, mean, precision)
-    return np.asarray(_gradients(rows(position), *map(writeable, parameters)).reshape(position.shape), dtype)
+    dtype, position, target = _checked(position, mean, precision)
+    return np.asarray(_gradients(rows(position), target).reshape(position.shape), dtype)
 
 
 @kernel_of(reference.gradient_vjp)
 def gradient_vjp(g, position, mean, precision):
-    _, dtype, position, *parameters = reference.checked(position, mean, precision)
+    dtype, position, target = _checked(position, mean, precision)
     g = cotangent(np, g, position.shape)
-    return _shaped(dtype, position.shape, *_pulled_back(rows(position), *map(writeable, parameters), rows(g)))
+    return _shaped(dtype, position.shape, *_pulled_back(rows(position), target, rows(g)))
 
 
-def chain_parameters(position, mean, precision):
-    """The parameters as `chain_log_density` takes them."""
-    return tuple(writeable(a) for a in reference.checked(position, mean, precision)[3:])
+def compiled(position, mean, precision):
+    """This target for a loop over chains."""
+    return _checked(position, mean, precision)[2]
+
+
+def _checked(position, mean, precision):
+    _, dtype, position, *parameters = reference.checked(position, mean, precision)
+    return dtype, position, Compiled(*map(writeable, parameters))
 
 
 def _shaped(dtype, shape, to_position, to_mean, to_precision):
@@ -62,9 +74,9 @@ def _shaped(dtype, shape, to_position, to_mean, to_precision):
 
 
 @numba.njit(cache=True)
-def chain_log_density(position, mean, precision):
+def chain_log_density(position, target):
     """The quadratic form by its diagonal and the pairs above it."""
-    total = 0.0
+    total, mean, precision = 0.0, target.mean, target.precision
     for i in range(position.size):
         r = position[i] - mean[i]
         pull = precision[i, i] * r
@@ -75,14 +87,13 @@ def chain_log_density(position, mean, precision):
 
 
 @numba.njit(cache=True)
-def chain_gradient(position, mean, precision):
-    return _minus_symmetric(position - mean, precision)
+def chain_gradient(position, target):
+    return _minus_symmetric(position - target.mean, target.precision)
 
 
 @numba.njit(cache=True)
-def chain_gradient_vjp(g, position, mean, precision):
-    """The product with the Hessian alone: a step needs no more."""
-    return (_minus_symmetric(g, precision),)
+def chain_hessian_product(g, position, target):
+    return _minus_symmetric(g, target.precision)
 
 
 @numba.njit(cache=True)
@@ -95,31 +106,31 @@ def _minus_symmetric(h, precision):
 
 
 @parallel
-def _densities(position, mean, precision):
+def _densities(position, target):
     value = np.empty(position.shape[0])
     for b in prange(position.shape[0]):
-        value[b] = chain_log_density(position[b], mean, precision)
+        value[b] = chain_log_density(position[b], target)
     return value
 
 
 @parallel
-def _gradients(position, mean, precision):
+def _gradients(position, target):
     value = np.empty(position.shape)
     for b in prange(position.shape[0]):
-        value[b] = chain_gradient(position[b], mean, precision)
+        value[b] = chain_gradient(position[b], target)
     return value
 
 
 @parallel
-def _pulled_back(position, mean, precision, h):
+def _pulled_back(position, target, h):
     chains, size = position.shape
     to_position, to_mean, to_precision = np.empty(position.shape), np.zeros(size), np.zeros((size, size))
     for b in prange(chains):
-        to_position[b] = _minus_symmetric(h[b], precision)
+        to_position[b] = _minus_symmetric(h[b], target.precision)
     for i in prange(size):  # every entry is summed over the chains in their order, whatever the threads
         for b in range(chains):
             to_mean[i] -= to_position[b, i]
             for j in range(size):
-                r_i, r_j = position[b, i] - mean[i], position[b, j] - mean[j]
+                r_i, r_j = position[b, i] - target.mean[i], position[b, j] - target.mean[j]
                 to_precision[i, j] -= 0.5 * (h[b, i] * r_j + h[b, j] * r_i)
     return to_position, to_mean, to_precision
