@@ -18,6 +18,8 @@ from refengine.samplers.targets._target import as_rows
 
 TREES = ("refengine.backends.numba.samplers.targets.", "refengine.samplers.targets.")
 
+CHAINS_A_THREAD = 1000
+
 
 class loop_over_chains:
     """`parallel` for loops that begin with the arguments of `log_density_at`, as `compiled` gives them.
@@ -30,8 +32,15 @@ class loop_over_chains:
         self.built_in, self.handed_in = parallel(loop), parallel(loop)
         self.handed_in.loop = numba.njit(parallel=True, nogil=True)(loop)
 
-    def __call__(self, target: Any, *arguments: Any) -> Any:
-        return (self.handed_in if target is None else self.built_in)(target, *arguments)
+    def __call__(self, chains: int, target: Any, *arguments: Any) -> Any:
+        threads = numba.get_num_threads()
+        numba.set_num_threads(
+            min(threads, 1 + chains // CHAINS_A_THREAD)
+        )  # waking a thread costs more than a few steps
+        try:
+            return (self.handed_in if target is None else self.built_in)(target, *arguments)
+        finally:
+            numba.set_num_threads(threads)
 
 
 class Compiled(NamedTuple):

@@ -52,19 +52,31 @@ def _run(g, state, noise, target, given):
     target = compiled(target, x)
     if target is None:
         return None
-    like = Transition(State(x, at_x, x), Info(x, at_x, x, at_x, at_x, at_x, u > 0))
-    (g_after, g_at_after, g_slope_after), told = cotangents(g, like)
+    vector, scalar = (np.empty((0, 1)), np.empty(0)) if g is None else (x, u)
+    info = Info(vector, scalar, vector, scalar, scalar, scalar, scalar > 0)
+    (g_after, g_at_after, g_slope_after), told = cotangents(g, Transition(State(vector, scalar, vector), info))
     vectors, scalars, accepted = _loop(
-        *(*target, (rows(x), rows(slope_x), rows(z)), (line(at_x), line(u)), epsilon, log_variance, g is not None),
+        *(
+            u.size,
+            *target,
+            (rows(x), rows(slope_x), rows(z)),
+            (line(at_x), line(u)),
+            epsilon,
+            log_variance,
+            g is not None,
+        ),
         (rows(g_after), rows(g_slope_after), rows(told.proposal), rows(told.proposal_gradient)),
         (line(g_at_after), line(told.proposal_log_density), *(line(told[i]) for i in (3, 4, 5))),
     )
-    y, slope_y, after, slope_after, to_x, to_slope, to_z = (v.reshape(x.shape) for v in vectors)
-    at_y, forward, reverse, ratio, at_after, to_density = (s.reshape(u.shape) for s in scalars)
+    y, slope_y, after, slope_after = (v.reshape(x.shape) for v in vectors[:4])
+    at_y, forward, reverse, ratio, at_after = (s.reshape(u.shape) for s in scalars[:5])
     info = Info(y, at_y, slope_y, forward, reverse, ratio, accepted.reshape(u.shape))
-    cotangent = State(to_x, to_density, to_slope), Noise(to_z, np.zeros(u.shape))
-    value = Transition(State(after, at_after, slope_after), info)
-    return cast(value, dtype), (cast(cotangent[0], dtype), cast(cotangent[1], dtype))
+    value = cast(Transition(State(after, at_after, slope_after), info), dtype)
+    if g is None:
+        return value, None
+    to_x, to_slope, to_z = (v.reshape(x.shape) for v in vectors[4:])
+    to_state, to_noise = State(to_x, scalars[5].reshape(u.shape), to_slope), Noise(to_z, np.zeros(u.shape))
+    return value, (cast(to_state, dtype), cast(to_noise, dtype))
 
 
 @numba.njit(cache=True)
@@ -119,7 +131,8 @@ def _loop(
     at_y, at_after, ratio = np.empty(chains), np.empty(chains), np.empty(chains)
     forward, reverse = np.empty(chains), np.empty(chains)
     accepted = np.empty(chains, dtype=np.bool_)
-    to_x, to_slope, to_z, to_density = np.zeros(x.shape), np.zeros(x.shape), np.zeros(x.shape), np.zeros(chains)
+    to_x, to_slope, to_z = np.empty(g_y.shape), np.empty(g_y.shape), np.empty(g_y.shape)
+    to_density = np.empty(g_ratio.size)
     a = sqrt(0.5 * epsilon)
     for b in prange(chains):
         for d in range(size):

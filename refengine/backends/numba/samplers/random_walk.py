@@ -43,15 +43,17 @@ def _run(g, state, noise, target, scale):
     scale, target = check_positive("scale", scale), compiled(target, x)
     if target is None:
         return None
-    like = Transition(State(x, log_density), Info(x, log_density, log_density, u > 0))
-    seeds = cotangents(g, like)
+    vector, scalar = (np.empty((0, 1)), np.empty(0)) if g is None else (x, u)
+    seeds = cotangents(g, Transition(State(vector, scalar), Info(vector, scalar, scalar, scalar > 0)))
     y, at_y, ratio, accepted, after, at_after, to_x, to_density, to_z = _loop(
-        *(*target, rows(x), line(log_density), rows(z), line(u), scale, g is not None),
+        *(u.size, *target, rows(x), line(log_density), rows(z), line(u), scale, g is not None),
         *(rows(seeds.state.position), rows(seeds.info.proposal), line(seeds.state.log_density)),
         *(line(seeds.info.proposal_log_density), line(seeds.info.log_accept_ratio)),
     )
     info = Info(y.reshape(x.shape), *(a.reshape(u.shape) for a in (at_y, ratio, accepted)))
     value = Transition(State(after.reshape(x.shape), at_after.reshape(u.shape)), info)
+    if g is None:
+        return cast(value, dtype), None
     to_state = State(to_x.reshape(x.shape), to_density.reshape(u.shape))
     return cast(value, dtype), (cast(to_state, dtype), cast(Noise(to_z.reshape(x.shape), np.zeros(u.shape)), dtype))
 
@@ -75,8 +77,8 @@ def _loop(
     g_at_y,
     g_ratio,
 ):
-    y, after, to_x, to_z = np.empty(x.shape), np.empty(x.shape), np.zeros(x.shape), np.zeros(x.shape)
-    at_y, ratio, at_after, to_density = np.empty(u.size), np.empty(u.size), np.empty(u.size), np.zeros(u.size)
+    y, after, to_x, to_z = np.empty(x.shape), np.empty(x.shape), np.empty(g_y.shape), np.empty(g_y.shape)
+    at_y, ratio, at_after, to_density = np.empty(u.size), np.empty(u.size), np.empty(u.size), np.empty(g_ratio.size)
     accepted = np.empty(u.size, dtype=np.bool_)
     for b in prange(u.size):
         for d in range(x.shape[1]):

@@ -21,7 +21,7 @@ class Compiled(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     mean: Any
-    precision: Any
+    symmetric: Any
 
 
 @kernel_of(reference.target)
@@ -65,7 +65,9 @@ def compiled(position, mean, precision):
 
 def _checked(position, mean, precision):
     _, dtype, position, *parameters = reference.checked(position, mean, precision)
-    return dtype, position, Compiled(*map(writeable, parameters))
+    mean, precision = map(writeable, parameters)
+    with np.errstate(all="ignore"):
+        return dtype, position, Compiled(mean, 0.5 * precision + 0.5 * precision.T)
 
 
 def _shaped(dtype, shape, to_position, to_mean, to_precision):
@@ -75,33 +77,29 @@ def _shaped(dtype, shape, to_position, to_mean, to_precision):
 
 @numba.njit(cache=True)
 def chain_log_density(position, target):
-    """The quadratic form by its diagonal and the pairs above it."""
-    total, mean, precision = 0.0, target.mean, target.precision
-    for i in range(position.size):
-        r = position[i] - mean[i]
-        pull = precision[i, i] * r
+    """The quadratic form by its diagonal and the pairs below it."""
+    total, r = 0.0, position - target.mean
+    for i in range(r.size):
+        pull = 0.5 * (target.symmetric[i, i] * r[i])
         for j in range(i):
-            pull += (precision[i, j] + precision[j, i]) * (position[j] - mean[j])
-        total += r * pull
-    return -0.5 * total
+            pull += target.symmetric[i, j] * r[j]
+        total += r[i] * pull
+    return -total
 
 
 @numba.njit(cache=True)
 def chain_gradient(position, target):
-    return _minus_symmetric(position - target.mean, target.precision)
+    return chain_hessian_product(position - target.mean, position, target)
 
 
 @numba.njit(cache=True)
 def chain_hessian_product(g, position, target):
-    return _minus_symmetric(g, target.precision)
-
-
-@numba.njit(cache=True)
-def _minus_symmetric(h, precision):
-    result = np.zeros(h.size)
-    for i in range(h.size):
-        for j in range(h.size):
-            result[i] -= 0.5 * ((precision[i, j] + precision[j, i]) * h[j])
+    result = np.empty(g.size)
+    for i in range(g.size):
+        total = 0.0
+        for j in range(g.size):
+            total += target.symmetric[i, j] * g[j]
+        result[i] = -total
     return result
 
 
@@ -126,7 +124,7 @@ def _pulled_back(position, target, h):
     chains, size = position.shape
     to_position, to_mean, to_precision = np.empty(position.shape), np.zeros(size), np.zeros((size, size))
     for b in prange(chains):
-        to_position[b] = _minus_symmetric(h[b], target.precision)
+        to_position[b] = chain_hessian_product(h[b], position[b], target)
     for i in prange(size):  # every entry is summed over the chains in their order, whatever the threads
         for b in range(chains):
             to_mean[i] -= to_position[b, i]
