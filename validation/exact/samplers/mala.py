@@ -83,6 +83,11 @@ def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
         given = {"normal": np.array([normal]), "uniform": np.array(2.0**-1022), "difficulty": 4}
         flags, constants = ("OVERFLOW_F32",), {"step_size": 0.5}
         yield draw_case(rng, mala, "gaussian", STANDARD, np.array([start]), constants, flags=flags, **given)
+    for step_size in (0.0795774715459477, 0.07957, 0.08, 0.0796875):  # 4 pi eps next to 1, where its logarithm vanishes
+        given = {"normal": np.array([2.0**-20, 0.0]), "uniform": np.array(0.375), "difficulty": 4}
+        parameters = {"target.mean": np.zeros(2), "target.precision": np.array([[2.0, 1.0], [1.0, 3.0]])}
+        position, constants = np.array([0.25, -0.125]), {"step_size": step_size}
+        yield draw_case(rng, mala, "gaussian", parameters, position, constants, flags=("NEAR_ROOT",), **given)
     for field, carried in (("log_density", -0.25), ("log_density", -700.0), ("gradient", [3.0]), ("gradient", [0.0])):
         given = {"normal": np.array([1.0]), "uniform": np.array(0.375)}  # carried: inputs, not computed again
         draw = draw_case(rng, mala, "gaussian", STANDARD, np.array([0.5]), {"step_size": 0.5}, **given)
