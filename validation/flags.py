@@ -55,6 +55,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         ),
         ("MASKED_NAN", "masked entries are multiplied by 0 instead of left out", "nan leaks through the mask", []),
         ("REJECTED", "the proposal is rejected", "the state moves although it must stay", []),
+        ("CARRIED_STATE", "the carried density is computed again", "an input of the transition is ignored", []),
         (
             "AMBIGUOUS_CONVENTION",
             "libraries mean different things by the same name",

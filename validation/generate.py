@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -81,12 +82,16 @@ def certified_case(operation: Operation, draw: Draw, index: int) -> Case:
 def _answer(operation: Operation, arguments: Any, constants: Any, cotangent: Any, definition: Any = None) -> Any:
     definition = definition or getattr(import_module(f"validation.exact.{operation.module}"), operation.name)
     inputs = {name: arguments[name] for name in operation.differentiable if name in arguments}
+    # the parameters of a target have no cotangent in a step, but a result is no better known than they are
+    held = {k: v for k, v in arguments.items() if operation.parameters.get(k.partition(".")[0], {}) is None}
+    held = {k: v for k, v in held.items() if v.dtype.kind == "f"}
 
     def evaluate(lifted: dict[str, Any]) -> Any:
         args, keywords = bind(operation, {**arguments, **lifted}, constants, tree="validation.exact")
         return definition(*args, **keywords)
 
-    return certify(evaluate, inputs, cotangent if operation.has_vjp else None)
+    found = certify(evaluate, inputs | held, cotangent if operation.has_vjp else None)
+    return replace(found, gradients={name: leaf for name, leaf in found.gradients.items() if name in inputs})
 
 
 def _representable(arguments: dict[str, np.ndarray]) -> set[str]:
