@@ -6,29 +6,40 @@ After Loader, "Fast and accurate computation of binomial probabilities" (2000): 
 
 from __future__ import annotations
 
+from math import log
+
 from refengine._arrays import special_functions
 from refengine.domains import Array
 
 # B_2k / (2k (2k - 1)): lgamma(x) ~ (x - 1/2) log x - x + log(2 pi)/2 + sum_k ... / x^(2k-1)  (NIST DLMF 5.11.1)
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400)
+_STIRLING = (
+    *(1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400),
+    *(43867 / 244188, -174611 / 125400),
+)
 # B_2k / (2k): log x - psi(x) ~ 1/(2x) + sum_k ... / x^2k  (5.11.2)
 _DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
 _LARGE = 12
+# terms of the series in 1 / (2y + 1)^2 that matter for y in [1, 2), [2, 3), ..., [7, 8)
+_STEP_TERMS = (17, 12, 10, 9, 8, 8, 7)
 _SPLITTER = 2.0**27 + 1
 
 
 def stirling_error(xp: Array, x: Array) -> Array:
-    r""":math:`\log\Gamma(x) - (x - 1/2) \log x + x - \log(2\pi)/2`, to an ulp of 1 or better, for x > 0."""
-    small = x < _LARGE
+    r""":math:`S(x) = \log\Gamma(x) - (x - 1/2) \log x + x - \log(2\pi)/2`, to an ulp of 0.1 or better, for x >= 1.
+
+    :math:`S(y) - S(y+1) = (y + 1/2) \log(1 + 1/y) - 1 = \operatorname{artanh}(r)/r - 1, r = 1/(2y + 1)`: a series
+    of positive terms, by which arguments below 8 climb to where Stirling's series begins to be exact.
+    """
+    small = x < len(_STEP_TERMS) + 1
     total = xp.zeros_like(x)
-    for k in range(_LARGE):
-        y = xp.where(small, x + k, 1.0)
-        total = (
-            total + xp.where(small, (y + 0.5) * (xp.log1p(y) - xp.log(y)) - 1, 0.0)
-            if k == 0
-            else (total + xp.where(small, (y + 0.5) * xp.log1p(1 / y) - 1, 0.0))
-        )
-    r = 1 / xp.where(small, x + _LARGE, x)
+    for k, terms in enumerate(_STEP_TERMS):
+        r = 1 / (2 * xp.where(small, x + k, 1.0 + k) + 1)
+        square = r * r
+        series = 0.0 * r
+        for j in range(terms, 0, -1):
+            series = (1 / (2 * j + 1) + series) * square
+        total = total + xp.where(small, series, 0.0)
+    r = 1 / xp.where(small, x + len(_STEP_TERMS), x)
     series = 0.0 * r
     for c in reversed(_STIRLING):
         series = c + series * r * r
@@ -71,3 +82,37 @@ def product_minus(xp: Array, x: Array, y: Array, z: Array) -> Array:
 def _upper(x: Array) -> Array:
     c = _SPLITTER * x
     return c - (c - x)
+
+
+def sum_error(a: Array, b: Array) -> Array:
+    """What rounding took from ``a + b`` (Knuth)."""
+    s = a + b
+    rest = s - a
+    return (a - (s - rest)) + (b - rest)
+
+
+def log_product(xp: Array, x: Array, y: Array) -> Array:
+    """``log(x * y)`` for positive x, which may be subnormal, and a product that does not overflow."""
+    tiny = x < 2.0**-1000
+    return xp.log(xp.where(tiny, x * 2.0**54, x) * y) - xp.where(tiny, 54 * log(2), 0.0)
+
+
+def log_quotient(xp: Array, x: Array, y: Array, rest: Array) -> Array:
+    """``log(x / y * rest)`` for positive x and y of any size and a moderate rest."""
+    quotient = x / y
+    fits = (quotient > 2.0**-900) & (quotient < 2.0**900)
+    return xp.where(fits, xp.log(xp.where(fits, quotient, 1.0) * rest), xp.log(x) - xp.log(y) + xp.log(rest))
+
+
+def deviance(xp: Array, x: Array, a: Array, b: Array, e: Array) -> Array:
+    r""":math:`a \log(x (a+b) / a) + b \log((1-x) (a+b) / b) \le 0`, given :math:`e = x (a+b) - a`.
+
+    The logarithms are :math:`\log(1 + e/a)` and :math:`\log(1 - e/b)`, whose first order terms cancel: near the mode
+    they are left out; far from it nothing else can cancel.
+    """
+    # beyond 1e300 a weight that makes the quotient overflow makes the term vanish
+    ta, tb = xp.minimum(e / a, 1e300), xp.minimum(-e / b, 1e300)
+    near = (xp.abs(ta) <= 0.5) & (xp.abs(tb) <= 0.5)
+    left = xp.where(ta > -0.5, xp.log1p(ta), log_product(xp, x, xp.where(ta > -0.5, 1.0, (a + b) / a)))
+    right = xp.where(tb > -0.5, xp.log1p(tb), xp.log((1 - x) * ((a + b) / b)))
+    return xp.where(near, a * log1p_minus(xp, ta) + b * log1p_minus(xp, tb), a * left + b * right)

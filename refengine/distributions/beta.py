@@ -1,0 +1,141 @@
+r"""Beta distribution on (0, 1), :math:`f(x; a, b) = x^{a-1} (1-x)^{b-1} / B(a, b)`."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+
+import numpy as np
+
+from refengine._arrays import elementwise, special_functions, unbroadcast
+from refengine.domains import Array, Positive, Unit
+from refengine.special._saddle_point import (
+    deviance,
+    log_minus_digamma,
+    log_product,
+    log_quotient,
+    product_minus,
+    stirling_error,
+    sum_error,
+)
+from refengine.special.digamma_difference import digamma_difference
+
+__all__ = ["log_prob", "log_prob_value_and_vjp", "log_prob_vjp"]
+
+
+def log_prob(x: Unit, a: Positive, b: Positive) -> Array:
+    r"""Logarithm of the beta density, accurate to a few ulp for shapes of any size.
+
+    .. math:: \log f(x; a, b) = (a-1) \log x + (b-1) \log(1-x) - \log B(a, b)
+
+    x, a, b: broadcast together; the result has the broadcast shape. float32 when every floating array is, else
+    float64, and float64 inside. On the edges 0 and 1 value and gradients are the limits from inside the support: at 0
+    the value is -inf, log b or inf for a above, at or below 1; at 1 likewise with a and b exchanged. x outside [0, 1]:
+    -inf and zero gradients. Shapes that are not positive and finite, and nan: nan.
+
+    Between shapes of 1/2 and 2 the definition is computed as it stands; elsewhere Loader's saddle point (2000), her
+    binomial with real counts, from which the large terms have been cancelled on paper. Definition: the
+    integrand of NIST DLMF 5.12.1, normalised.
+
+    >>> float(log_prob(0.25, 2.0, 1.0))  # log(2 x)
+    -0.6931471805599453
+    >>> float(log_prob(0.0, 1.0, 8.0)) == np.log(8)
+    True
+    """
+    xp, dtype, x, a, b = elementwise(x=x, a=a, b=b)
+    with np.errstate(all="ignore"):
+        inside = (x > 0) & (x < 1)
+        z, p, q = xp.where(inside, x, 0.5), xp.where(_valid(xp, a), a, 1.0), xp.where(_valid(xp, b), b, 1.0)
+        p, q = p + 0.0 * z * q, q + 0.0 * z * p
+        plain = (xp.minimum(p, q) >= 0.5) & (xp.maximum(p, q) <= 2)
+        value = xp.where(plain, _plain(xp, z, p, q), _saddle_point(xp, z, p, q))
+        value = xp.where(inside, value, -xp.inf)
+        value = xp.where(x == 0, _edge(xp, a, b), xp.where(x == 1, _edge(xp, b, a), value))
+        return xp.astype(xp.where(_defined(xp, x, a, b), value, xp.nan), dtype, copy=False)
+
+
+def log_prob_vjp(g: Array, x: Unit, a: Positive, b: Positive) -> tuple[Array, Array, Array]:
+    r"""Cotangents of x, a and b.
+
+    .. math::
+        \partial_x = \frac{a-1}{x} - \frac{b-1}{1-x} = \frac{2x - 1 - e}{x (1-x)}, \quad e = x(a+b) - a, \qquad
+        \partial_a = \log x + \psi(a+b) - \psi(a), \qquad \partial_b = \log(1-x) + \psi(a+b) - \psi(b)
+
+    e is computed as if with twice the digits. The derivative to b is a sum of terms that the input's own rounding
+    covers; in that to a, log x cancels the digammas near the mode, hence with :math:`h(a) = \log a - \psi(a)`
+
+    .. math:: \partial_a = \log(x (a+b) / a) + h(a) - h(a+b),
+
+    where for a < 1 first :math:`\psi(a) = \psi(a+1) - 1/a` and :math:`\psi(a+b) = \psi(a+b+1) - 1/(a+b)`.
+    On the edge x = 0 the limits are -inf, (b's finite) and for x itself inf, 1 - b or -inf for a above, at or below 1.
+    """
+    xp, dtype, g, x1, a1, b1 = elementwise(g=g, x=x, a=a, b=b)
+    with np.errstate(all="ignore"):
+        slopes = _slopes(xp, x1, a1, b1)
+        off = (x1 < 0) | (x1 > 1)
+        slopes = [xp.where(_defined(xp, x1, a1, b1), xp.where(off, 0.0, slope), xp.nan) for slope in slopes]
+        dx, da, db = (g * slope for slope in slopes)
+        return unbroadcast(dx, x, dtype), unbroadcast(da, a, dtype), unbroadcast(db, b, dtype)
+
+
+def log_prob_value_and_vjp(g: Array, x: Unit, a: Positive, b: Positive) -> tuple[Array, tuple[Array, Array, Array]]:
+    """`log_prob` and `log_prob_vjp`, which share little but the arguments here; kernels make one pass of both.
+
+    >>> value, (dx, da, db) = log_prob_value_and_vjp(1.0, 0.5, 1.0, 1.0)
+    >>> float(value), float(dx), round(float(da), 6) == round(1 - np.log(2), 6)
+    (0.0, 0.0, True)
+    """
+    return log_prob(x, a, b), log_prob_vjp(g, x, a, b)
+
+
+def _valid(xp: Array, shape: Array) -> Array:
+    return (shape > 0) & (shape < xp.inf)
+
+
+def _defined(xp: Array, x: Array, a: Array, b: Array) -> Array:
+    return _valid(xp, a) & _valid(xp, b) & ~xp.isnan(x)
+
+
+def _edge(xp: Array, a: Array, b: Array) -> Array:
+    return xp.where(a == 1, xp.log(xp.where(b > 0, b, 1.0)), xp.where(a > 1, -xp.inf, xp.inf) + 0.0 * b)
+
+
+def _plain(xp: Array, x: Array, a: Array, b: Array) -> Array:
+    gamma = special_functions(xp).gamma
+    a, b = xp.clip(a, 0.5, 2.0), xp.clip(b, 0.5, 2.0)
+    return (a - 1) * xp.log(x) + (b - 1) * xp.log1p(-x) + xp.log(gamma(a + b) / gamma(a) / gamma(b))
+
+
+def _saddle_point(xp: Array, x: Array, a: Array, b: Array) -> Array:
+    low, high = xp.minimum(a, b), xp.maximum(a, b)
+    density = log_quotient(xp, _weight(xp, low), x, _weight(xp, high) / _weight(xp, low + high) / (1 - x))
+    errors = _remainder(xp, low) + (_remainder(xp, high) - _remainder(xp, low + high))
+    return deviance(xp, x, a, b, _excess(xp, x, a, b)) + density - errors
+
+
+def _weight(xp: Array, a: Array) -> Array:
+    """``a (a/e)^a / a!`` but for `_remainder`."""
+    return xp.where(a < 1, a, xp.sqrt(a) / sqrt(2 * pi))
+
+
+def _remainder(xp: Array, a: Array) -> Array:
+    """Stirling's error; for a < 1 the logarithm of ``a! / (a/e)^a``, which vanishes with a."""
+    small = a < 1
+    y = xp.where(small, a, 0.5)
+    below = special_functions(xp).gammaln(y + 1) - y * xp.log(y) + y
+    return xp.where(small, below, stirling_error(xp, xp.where(small, 1.0, a)))
+
+
+def _excess(xp: Array, x: Array, a: Array, b: Array) -> Array:
+    """``x (a + b) - a``, rounded about once."""
+    return product_minus(xp, x, a + b, a) + x * sum_error(a, b)
+
+
+def _slopes(xp: Array, x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    dx = (2 * x - 1 - _excess(xp, x, a, b)) / (1 - x) / x
+    dx = xp.where(x == 0, xp.where(a == 1, 1 - b, xp.where(a > 1, xp.inf, -xp.inf)), dx)
+    dx = xp.where(x == 1, xp.where(b == 1, a - 1, xp.where(b > 1, -xp.inf, xp.inf)), dx)
+    steep = a < 1
+    p = xp.where(steep, a + 1, a)
+    da = log_product(xp, x, (p + b) / p) + (log_minus_digamma(xp, p) - log_minus_digamma(xp, p + b))
+    da = da + xp.where(steep, b / (a + b) / a, 0.0)
+    return dx, da, xp.log1p(-x) + digamma_difference(b, a)
