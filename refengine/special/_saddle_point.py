@@ -19,31 +19,35 @@ _STIRLING = (
 # B_2k / (2k): log x - psi(x) ~ 1/(2x) + sum_k ... / x^2k  (5.11.2)
 _DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
 _LARGE = 12
-# terms of the series in 1 / (2y + 1)^2 that matter for y in [1, 2), [2, 3), ..., [7, 8)
+# terms that matter of the series in 1 / (2y + 1)^2 for y in [1, 2), [2, 3), ..., [7, 8)
 _STEP_TERMS = (17, 12, 10, 9, 8, 8, 7)
 _SPLITTER = 2.0**27 + 1
 
 
 def stirling_error(xp: Array, x: Array) -> Array:
-    r""":math:`S(x) = \log\Gamma(x) - (x - 1/2) \log x + x - \log(2\pi)/2`, to an ulp of 0.1 or better, for x >= 1.
+    r""":math:`S(x) = \log\Gamma(x) - (x - 1/2) \log x + x - \log(2\pi)/2`, to an ulp of 0.1 for x >= 1, of 1 below.
 
     :math:`S(y) - S(y+1) = (y + 1/2) \log(1 + 1/y) - 1 = \operatorname{artanh}(r)/r - 1, r = 1/(2y + 1)`: a series
     of positive terms, by which arguments below 8 climb to where Stirling's series begins to be exact.
     """
     small = x < len(_STEP_TERMS) + 1
-    total = xp.zeros_like(x)
-    for k, terms in enumerate(_STEP_TERMS):
-        r = 1 / (2 * xp.where(small, x + k, 1.0 + k) + 1)
-        square = r * r
-        series = 0.0 * r
-        for j in range(terms, 0, -1):
-            series = (1 / (2 * j + 1) + series) * square
-        total = total + xp.where(small, series, 0.0)
+    first = xp.where(
+        x < 1, (x + 0.5) * (xp.log1p(x) - xp.log(x)) - 1, _stirling_step(xp.maximum(x, 1.0), _STEP_TERMS[0])
+    )
+    climb = sum((_stirling_step(x + k, terms) for k, terms in enumerate(_STEP_TERMS[1:], 1)), first)
     r = 1 / xp.where(small, x + len(_STEP_TERMS), x)
     series = 0.0 * r
     for c in reversed(_STIRLING):
         series = c + series * r * r
-    return total + series * r
+    return xp.where(small, climb, 0.0) + series * r
+
+
+def _stirling_step(y: Array, terms: int) -> Array:
+    r = 1 / (2 * y + 1)
+    series = 0.0 * r
+    for j in range(terms, 0, -1):
+        series = (1 / (2 * j + 1) + series) * r * r
+    return series
 
 
 def log_minus_digamma(xp: Array, x: Array) -> Array:
