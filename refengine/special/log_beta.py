@@ -11,7 +11,7 @@ from refengine.domains import Array, Positive
 from refengine.special._saddle_point import stirling_error
 from refengine.special.digamma_difference import digamma_difference
 
-__all__ = ["log_beta", "log_beta_vjp"]
+__all__ = ["log_beta", "log_beta_value_and_vjp", "log_beta_vjp"]
 
 _LARGE = 12
 
@@ -50,6 +50,16 @@ def log_beta_vjp(g: Array, a: Positive, b: Positive) -> tuple[Array, Array]:
         unbroadcast(-g * digamma_difference(a1, b1), a, dtype),
         unbroadcast(-g * digamma_difference(b1, a1), b, dtype),
     )
+
+
+def log_beta_value_and_vjp(g: Array, a: Positive, b: Positive) -> tuple[Array, tuple[Array, Array]]:
+    """`log_beta` and `log_beta_vjp`; kernels make one pass of both.
+
+    >>> value, (da, db) = log_beta_value_and_vjp(1.0, 1.0, 1.0)
+    >>> float(value), float(da), float(db)
+    (0.0, -1.0, -1.0)
+    """
+    return log_beta(a, b), log_beta_vjp(g, a, b)
 
 
 def _both_large(xp: Array, p: Array, q: Array) -> Array:
