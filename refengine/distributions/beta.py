@@ -45,7 +45,6 @@ def log_prob(x: Unit, a: Positive, b: Positive) -> Array:
     with np.errstate(all="ignore"):
         inside = (x > 0) & (x < 1)
         z, p, q = xp.where(inside, x, 0.5), xp.where(_valid(xp, a), a, 1.0), xp.where(_valid(xp, b), b, 1.0)
-        p, q = p + 0.0 * z * q, q + 0.0 * z * p
         plain = (xp.minimum(p, q) >= 0.5) & (xp.maximum(p, q) <= 2)
         value = xp.where(plain, _plain(xp, z, p, q), _saddle_point(xp, z, p, q))
         value = xp.where(inside, value, -xp.inf)
@@ -96,7 +95,7 @@ def _defined(xp: Array, x: Array, a: Array, b: Array) -> Array:
 
 
 def _edge(xp: Array, a: Array, b: Array) -> Array:
-    return xp.where(a == 1, xp.log(xp.where(b > 0, b, 1.0)), xp.where(a > 1, -xp.inf, xp.inf) + 0.0 * b)
+    return xp.where(a == 1, xp.log(xp.where(b > 0, b, 1.0)), xp.sign(1 - a) * xp.inf)
 
 
 def _plain(xp: Array, x: Array, a: Array, b: Array) -> Array:
@@ -136,8 +135,8 @@ def _excess(xp: Array, x: Array, a: Array, b: Array) -> Array:
 
 def _slopes(xp: Array, x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     dx = (2 * x - 1 - _excess(xp, x, a, b)) / (1 - x) / x
-    dx = xp.where(x == 0, xp.where(a == 1, 1 - b, xp.where(a > 1, xp.inf, -xp.inf)), dx)
-    dx = xp.where(x == 1, xp.where(b == 1, a - 1, xp.where(b > 1, -xp.inf, xp.inf)), dx)
+    dx = xp.where(x == 0, xp.where(a == 1, 1 - b, xp.sign(a - 1) * xp.inf), dx)
+    dx = xp.where(x == 1, xp.where(b == 1, a - 1, xp.sign(1 - b) * xp.inf), dx)
     steep = a < 1
     p = xp.where(steep, a + 1, a)
     da = log_product(xp, x, (p + b) / p) + (log_minus_digamma(xp, p) - log_minus_digamma(xp, p + b))

@@ -74,7 +74,7 @@ def log1p_minus(xp: Array, t: Array) -> Array:
 
 def product_minus(xp: Array, x: Array, y: Array, z: Array) -> Array:
     """``x * y - z`` with one rounding error of the result: the product is split into two exact halves (Dekker)."""
-    scale = xp.where(xp.abs(y) > 2.0**500, 2.0**-600, 1.0)
+    scale = xp.where(xp.abs(y) > 2.0**500, xp.asarray(2.0**-600), 1.0)
     y, z = y * scale, z * scale
     high = x * y
     x1, y1 = _upper(x), _upper(y)
@@ -98,7 +98,7 @@ def sum_error(a: Array, b: Array) -> Array:
 def log_product(xp: Array, x: Array, y: Array) -> Array:
     """``log(x * y)`` for positive x, which may be subnormal, and a product that does not overflow."""
     tiny = x < 2.0**-1000
-    return xp.log(xp.where(tiny, x * 2.0**54, x) * y) - xp.where(tiny, 54 * log(2), 0.0)
+    return xp.log(xp.where(tiny, x * 2.0**54, x) * y) - 54 * log(2) * xp.astype(tiny, x.dtype)
 
 
 def log_quotient(xp: Array, x: Array, y: Array, rest: Array) -> Array:
