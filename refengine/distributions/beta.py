@@ -2,7 +2,7 @@ r"""Beta distribution on (0, 1), :math:`f(x; a, b) = x^{a-1} (1-x)^{b-1} / B(a, 
 
 from __future__ import annotations
 
-from math import log, pi, sqrt
+from math import pi
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from refengine.special._saddle_point import (
     log_product,
     log_quotient,
     product_minus,
+    remainder,
     stirling_error,
     sum_error,
+    weight,
 )
 from refengine.special.digamma_difference import digamma_difference
 
@@ -109,23 +111,9 @@ def _plain(xp: Array, x: Array, a: Array, b: Array) -> Array:
 
 def _saddle_point(xp: Array, x: Array, a: Array, b: Array) -> Array:
     low, high = xp.minimum(a, b), xp.maximum(a, b)
-    density = log_quotient(xp, _weight(xp, low), x, _weight(xp, high) / _weight(xp, low + high) / (1 - x))
-    errors = _remainder(xp, low) + (_remainder(xp, high) - _remainder(xp, low + high))
+    density = log_quotient(xp, weight(xp, low), x, weight(xp, high) / weight(xp, low + high) / (1 - x))
+    errors = remainder(xp, low) + (remainder(xp, high) - remainder(xp, low + high))
     return deviance(xp, x, a, b, _excess(xp, x, a, b)) + density - errors
-
-
-def _weight(xp: Array, a: Array) -> Array:
-    """``a (a/e)^a / a!`` but for `_remainder`."""
-    return xp.where(a < 1, a, xp.sqrt(a) / sqrt(2 * pi))
-
-
-def _remainder(xp: Array, a: Array) -> Array:
-    """Stirling's error; for a < 1 the logarithm of ``a! / (a/e)^a``, which vanishes with a."""
-    small = a < 1
-    y = xp.where(small, a, 0.5)
-    error = stirling_error(xp, xp.where(small, a + 1, a))
-    below = (y + 0.5) * xp.log1p(y) - y * xp.log(y) + (log(2 * pi) / 2 - 1 + error)
-    return xp.where(small, below, error)
 
 
 def _excess(xp: Array, x: Array, a: Array, b: Array) -> Array:

@@ -6,7 +6,7 @@ After Loader, "Fast and accurate computation of binomial probabilities" (2000): 
 
 from __future__ import annotations
 
-from math import log
+from math import log, pi, sqrt
 
 from refengine._arrays import special_functions
 from refengine.domains import Array
@@ -48,6 +48,20 @@ def _stirling_step(y: Array, terms: int) -> Array:
     for j in range(terms, 0, -1):
         series = (1 / (2 * j + 1) + series) * r * r
     return series
+
+
+def weight(xp: Array, a: Array) -> Array:
+    """``a (a/e)^a / a!`` but for the exponential of the `remainder`."""
+    return xp.where(a < 1, a, xp.sqrt(a) / sqrt(2 * pi))
+
+
+def remainder(xp: Array, a: Array) -> Array:
+    """Stirling's error; for a < 1 the logarithm of ``a! / (a/e)^a``, which vanishes with a."""
+    small = a < 1
+    y = xp.where(small, a, 0.5)
+    error = stirling_error(xp, xp.where(small, a + 1, a))
+    below = (y + 0.5) * xp.log1p(y) - y * xp.log(y) + (log(2 * pi) / 2 - 1 + error)
+    return xp.where(small, below, error)
 
 
 def log_minus_digamma(xp: Array, x: Array) -> Array:

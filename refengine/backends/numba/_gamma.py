@@ -19,6 +19,7 @@ __all__: list[str] = []
 
 _SPLITTER = 2.0**27 + 1
 _LARGE = 8.0
+_LARGE_DIFFERENCE, _LARGE_TRIGAMMA = 10.0, 12.0  # a derivative takes one more power of the argument
 SMALLEST = 0.75  # of the shapes that sigma serves; smaller ones are raised by one
 # B_2k(1/2) / 2k for k = 1, 2, ...: psi(m + 1/2) = log m - sum_k ... / m^2k
 _CENTRED = np.array(
@@ -251,10 +252,10 @@ def digamma_difference(x: float, d: float) -> float:
     if x < 1.0:
         total = d / (x + d) / x
         x += 1.0
-    if x < _LARGE:
+    if x < _LARGE_DIFFERENCE:
         c = 1.0 / (x + d)
         numerator, denominator, k = 0.0, 1.0, 0.0
-        while x + k < _LARGE:
+        while x + k < _LARGE_DIFFERENCE:
             term = (x + k) * (1.0 + k * c)
             numerator = numerator * term + denominator
             denominator *= term
@@ -272,7 +273,7 @@ def digamma_difference(x: float, d: float) -> float:
 def trigamma(x: float) -> float:
     """``psi'(x)`` for x > 0."""
     total = 0.0
-    while x < _LARGE:
+    while x < _LARGE_TRIGAMMA:
         total += 1.0 / x / x
         x += 1.0
     return total + divided_difference(_TRIGAMMA_SERIES, 1.0 / (x - 0.5), 0.0) / (x - 0.5)
@@ -282,7 +283,7 @@ def trigamma(x: float) -> float:
 def trigamma_fall(x: float, d: float) -> float:
     """``psi'(x) - psi'(x + d)`` for x > 0, d >= 0: a sum of differences of squares, each as a product."""
     total = 0.0
-    while x < _LARGE:
+    while x < _LARGE_TRIGAMMA:
         total += (d / x / (x + d)) * (1.0 / x + 1.0 / (x + d))
         x += 1.0
     m = x - 0.5

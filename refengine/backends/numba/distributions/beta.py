@@ -62,11 +62,8 @@ def _inside(x, a, b):
     else:
         left, right = _gamma.log_share(t_a, x, m_c / m_a), _gamma.log_share(t_b, y, m_c / m_b)
         low, high = min(m_a, m_b), max(m_a, m_b)
-        value = (
-            (p - 1.0) * left
-            + (q - 1.0) * right
-            + 0.5 * (_gamma.log_quotient(m_c * (m_c / high / _TWO_PI), low / m_c) - 1.0)
-        )
+        value = (a if a < p else a - 1.0) * left + (b if b < q else b - 1.0) * right
+        value += 0.5 * (_gamma.log_quotient(m_c * (m_c / high / _TWO_PI), low / m_c) - 1.0)
     value -= sigma_a + (sigma_b - sigma_c)
     dx = excess - 1.0 + 1.5 * x
     da, db = left + (slope_c - slope_a), right + (slope_c - slope_b)
