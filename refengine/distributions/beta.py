@@ -35,8 +35,8 @@ def log_prob(x: Unit, a: Positive, b: Positive) -> Array:
     -inf and zero gradients. Shapes that are not positive and finite, and nan: nan.
 
     For shapes from 1/2 to 2 the definition is computed as it stands; elsewhere Loader's saddle point (2000), her
-    binomial with real counts, from which the large terms have been cancelled on paper. Definition: the
-    integrand of NIST DLMF 5.12.1, normalised.
+    binomial with real counts, from which the large terms have been cancelled on paper. Definition: the integrand of
+    NIST DLMF 5.12.1, normalised.
 
     >>> round(float(np.exp(log_prob(0.25, 2.0, 1.0))), 15)  # 2 x
     0.5
@@ -67,7 +67,8 @@ def log_prob_vjp(g: Array, x: Unit, a: Positive, b: Positive) -> tuple[Array, Ar
     .. math:: \partial_a = \log(x (a+b) / a) + h(a) - h(a+b),
 
     where for a < 1 first :math:`\psi(a) = \psi(a+1) - 1/a` and :math:`\psi(a+b) = \psi(a+b+1) - 1/(a+b)`.
-    On the edge x = 0 the limits are -inf, (b's finite) and for x itself inf, 1 - b or -inf for a above, at or below 1.
+    From x = 1/2 on, log x is small and the difference of digammas is taken whole. On the edge x = 0 the limits are
+    inf, 1 - b or -inf to x for a above, at or below 1, -inf to a, and the difference of digammas to b; 1 mirrors it.
     """
     xp, dtype, g, x1, a1, b1 = elementwise(g=g, x=x, a=a, b=b)
     with np.errstate(all="ignore"):
