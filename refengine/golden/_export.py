@@ -74,7 +74,11 @@ def write_safetensors(source: Path, target: Path | None = None) -> None:
     """Write the ``.safetensors`` twin of a golden JSON file, by default beside it."""
     arrays, metadata = bulk(source)
     content = import_module("safetensors.numpy").save(arrays, metadata)
-    (target or source.with_suffix(".safetensors")).write_bytes(content)
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))  # the library writes them in random order
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+    (target or source.with_suffix(".safetensors")).write_bytes(content[:8] + text + content[8 + size :])
 
 
 def export(directory: str | Path, format: str = "json", operations: Iterable[str] | None = None) -> list[Path]:

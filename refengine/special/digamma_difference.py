@@ -10,7 +10,7 @@ import numpy as np
 from refengine._arrays import elementwise, unbroadcast
 from refengine.domains import Array, NonNegative, Positive
 
-__all__ = ["digamma_difference", "digamma_difference_vjp"]
+__all__ = ["digamma_difference", "digamma_difference_value_and_vjp", "digamma_difference_vjp"]
 
 # B_2k / (2k): psi(x) ~ log x - 1/(2x) - sum_k B_2k / (2k x^2k)  (NIST DLMF 5.11.2)
 _DIGAMMA_SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
@@ -62,6 +62,15 @@ def digamma_difference_vjp(g: Array, x: Positive, d: NonNegative) -> tuple[Array
         fall = xp.where(inside, -_trigamma_fall(xp, x0, d0), xp.nan)
         slope = xp.where(inside, _trigamma(xp, x1), xp.nan)
         return unbroadcast(g * fall, x, dtype), unbroadcast(g * slope, d, dtype)
+
+
+def digamma_difference_value_and_vjp(g: Array, x: Positive, d: NonNegative) -> tuple[Array, tuple[Array, Array]]:
+    """`digamma_difference` and `digamma_difference_vjp`; kernels make one pass of both.
+
+    >>> float(digamma_difference_value_and_vjp(1.0, 1.0, 1.0)[0])
+    1.0
+    """
+    return digamma_difference(x, d), digamma_difference_vjp(g, x, d)
 
 
 def _slope(coefficients: tuple[float, ...], s: Array, t: Array) -> Array:

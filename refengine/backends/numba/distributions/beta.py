@@ -1,0 +1,129 @@
+"""Value and gradients of the beta log density in one pass.
+
+With ``m = a - 1/2`` for each shape (`refengine.backends.numba._gamma`), ``m_c = a + b - 1/2``,
+``A = log(x m_c / m_a)`` and ``B = log((1-x) m_c / m_b)``,
+
+    log f = (a-1) A + (b-1) B + log(m_c^3 / (2 pi m_a m_b)) / 2 - 1/2 - sigma(m_a) - sigma(m_b) + sigma(m_c).
+
+Near the mode A and B are ``log(1 + t)`` with ``m_a t_a + m_b t_b = 1/2``, which cancels the half and leaves
+
+    m_a (A - t_a) + m_b (B - t_b) + log(m_c / (2 pi x (1-x))) / 2 - ....
+
+A shape below 3/4 is raised by one, ``f(x; a, b) = f(x; a + 1, b) a / ((a + b) x)``. The derivatives to a and b are
+``A + sigma'(m_c) - sigma'(m_a)`` and the like.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from refengine._arrays import elementwise, unbroadcast
+from refengine.backends._kernel import kernel_of
+from refengine.backends.numba import _gamma
+from refengine.backends.numba._parallel import flat, parallel
+from refengine.distributions import beta as reference
+from refengine.distributions.beta import *
+
+_TWO_PI = 2 * math.pi
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _raised(x, a, b, p, q):
+    """The logarithm of the density's ratio to that of the raised shapes."""
+    if a == p:
+        return _gamma.log_quotient(b / (1.0 - x), p + b)
+    left = a / x / (a + b)
+    right = 1.0 if b == q else b / (p + b) / (1.0 - x)
+    product = left * right
+    if 1e-290 < product < 1e290 and left < 1e290:
+        return math.log(product)
+    return _gamma.log_quotient(a, x) - math.log(a + b) + math.log(right)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _inside(x, a, b):
+    p = a + 1.0 if a < _gamma.SMALLEST else a
+    q = b + 1.0 if b < _gamma.SMALLEST else b
+    c, c_low = _gamma.two_sum(p, q)
+    m_c, m_low = _gamma.two_sum(c, -0.5)
+    m_a, m_b, y = p - 0.5, q - 0.5, 1.0 - x
+    excess = _gamma.minus_product(p, x, m_c, m_low + c_low)  # m_b t_b; m_a t_a is what it lacks to 1/2
+    t_a, t_b = (0.5 - excess) / m_a, excess / m_b
+    sigma_a, slope_a = _gamma.sigma(m_a)
+    sigma_b, slope_b = _gamma.sigma(m_b)
+    sigma_c, slope_c = _gamma.sigma(m_c)
+    if c >= 8.0 and abs(t_a) <= 0.5 and abs(t_b) <= 0.5:
+        left, right = _gamma.log1p_minus(t_a), _gamma.log1p_minus(t_b)
+        value = m_a * left + m_b * right + 0.5 * _gamma.log_quotient(m_c / _TWO_PI / y, x)
+        left, right = left + t_a, right + t_b
+    else:
+        left, right = _gamma.log_share(t_a, x, m_c / m_a), _gamma.log_share(t_b, y, m_c / m_b)
+        low, high = min(m_a, m_b), max(m_a, m_b)
+        value = (a if a < p else a - 1.0) * left + (b if b < q else b - 1.0) * right
+        value += 0.5 * (_gamma.log_quotient(m_c * (m_c / high / _TWO_PI), low / m_c) - 1.0)
+    value -= sigma_a + (sigma_b - sigma_c)
+    dx = excess - 1.0 + 1.5 * x
+    da, db = left + (slope_c - slope_a), right + (slope_c - slope_b)
+    if a < p or b < q:
+        value += _raised(x, a, b, p, q)
+        if b < q:
+            dx, da, db = dx + x, da - 1.0 / (p + b), db + p / (p + b) / b
+        if a < p:
+            dx, da, db = dx - y, da + b / (a + b) / a, math.log1p(-x) + _gamma.digamma_difference(b, a)
+    return value, dx / y / x, da, db
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _edge(a, b):
+    """Value and slope where the density is proportional to t^(a-1) and t comes to 0 from above."""
+    if a == 1.0:
+        return math.log(b), 1.0 - b
+    return (-math.inf, math.inf) if a > 1.0 else (math.inf, -math.inf)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _pointwise(x, a, b):
+    if not (0.0 < a < math.inf and 0.0 < b < math.inf) or math.isnan(x):
+        return math.nan, math.nan, math.nan, math.nan
+    if 0.0 < x < 1.0:
+        return _inside(x, a, b)
+    if x == 0.0:
+        value, slope = _edge(a, b)
+        return value, slope, -math.inf, _gamma.digamma_difference(b, a)
+    if x == 1.0:
+        value, slope = _edge(b, a)
+        return value, -slope, _gamma.digamma_difference(a, b), -math.inf
+    return -math.inf, 0.0, 0.0, 0.0
+
+
+@parallel
+def _loop(g, x, a, b, value, dx, da, db):
+    for i in numba.prange(x.size):
+        value[i], slope_x, slope_a, slope_b = _pointwise(x[i], a[i], b[i])
+        dx[i], da[i], db[i] = g[i] * slope_x, g[i] * slope_a, g[i] * slope_b
+
+
+@kernel_of(reference.log_prob)
+def log_prob(x, a, b):
+    return log_prob_value_and_vjp(1.0, x, a, b)[0]
+
+
+@kernel_of(reference.log_prob_vjp)
+def log_prob_vjp(g, x, a, b):
+    return log_prob_value_and_vjp(g, x, a, b)[1]
+
+
+@kernel_of(reference.log_prob_value_and_vjp)
+def log_prob_value_and_vjp(g, x, a, b):
+    _, dtype, *_ = elementwise(x=x, a=a, b=b)
+    _, gradient_dtype, *arrays = elementwise(g=g, x=x, a=a, b=b)
+    shape, vectors = flat(*arrays)
+    out = np.empty((4, vectors[0].size))
+    _loop(*vectors, *out)
+    value, *slopes = out.reshape(4, *shape)
+    return value.astype(dtype, copy=False), tuple(
+        unbroadcast(slope, like, gradient_dtype) for slope, like in zip(slopes, (x, a, b), strict=True)
+    )

@@ -1,0 +1,92 @@
+"""Value and gradient of the binomial log probability in one pass.
+
+With ``m = k + 1/2``, where ``log k! = m log m - m + log(2 pi)/2 + sigma(m)`` (`refengine.backends.numba._gamma`), and
+likewise for n and r = n - k,
+
+    log f = k A + r B + log(m_n / (2 pi m_k m_r)) / 2 + 1/2 + sigma(m_n) - sigma(m_k) - sigma(m_r),
+
+where ``A = log(p m_n / m_k)`` and ``B = log((1-p) m_n / m_r)``. Near the mode they are ``log(1 + t)`` with
+``m_k t_k + m_r t_r = -1/2``, which cancels the half and leaves
+
+    m_k (A - t_k) + m_r (B - t_r) - log(2 pi p (1-p) m_n) / 2 + ....
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from refengine._arrays import elementwise, unbroadcast
+from refengine.backends._kernel import kernel_of
+from refengine.backends.numba import _gamma
+from refengine.backends.numba._parallel import flat, parallel
+from refengine.distributions import binomial as reference
+from refengine.distributions.binomial import *
+
+_TWO_PI = 2 * math.pi
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _inner(k, n, p):
+    """0 < k < n and 0 < p < 1."""
+    r, q = n - k, 1.0 - p
+    m_k, m_r = k + 0.5, r + 0.5
+    m_n, m_low = _gamma.two_sum(n, 0.5)
+    excess = _gamma.minus_product(k, p, m_n, m_low)  # m_r t_r; m_k t_k is what it lacks to -1/2
+    t_k, t_r = (-0.5 - excess) / m_k, excess / m_r
+    rest = _gamma.sigma(m_n)[0] - _gamma.sigma(m_k)[0] - _gamma.sigma(m_r)[0]
+    if n >= 8.0 and abs(t_k) <= 0.5 and abs(t_r) <= 0.5:
+        power = math.log(_TWO_PI * p * q * m_n)
+        value = m_k * _gamma.log1p_minus(t_k) + m_r * _gamma.log1p_minus(t_r) - 0.5 * power
+    else:
+        low, high = min(m_k, m_r), max(m_k, m_r)
+        left, right = _gamma.log_share(t_k, p, m_n / m_k), _gamma.log_share(t_r, q, m_n / m_r)
+        value = k * left + r * right + 0.5 * (1.0 + math.log(m_n / high / (_TWO_PI * low)))
+    return value + rest, _gamma.minus_product(k, p, n, 0.0) / q / p
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _pointwise(k, n, p):
+    if not (0.0 <= p <= 1.0 and 0.0 <= n < math.inf and math.floor(n) == n) or math.isnan(k):
+        return math.nan, math.nan
+    if not 0.0 <= k <= n or math.floor(k) != k:
+        return -math.inf, 0.0
+    if n == 0.0:
+        return 0.0, 0.0
+    if k == 0.0:
+        return n * math.log1p(-p) + 0.0, -n / (1.0 - p)
+    if k == n:
+        return n * math.log(p), n / p
+    if p == 0.0 or p == 1.0:
+        return -math.inf, math.inf if p == 0.0 else -math.inf
+    return _inner(k, n, p)
+
+
+@parallel
+def _loop(g, k, n, p, value, dp):
+    for i in numba.prange(p.size):
+        value[i], slope = _pointwise(k[i], n[i], p[i])
+        dp[i] = g[i] * slope
+
+
+@kernel_of(reference.log_prob)
+def log_prob(k, n, p):
+    return log_prob_value_and_vjp(1.0, k, n, p)[0]
+
+
+@kernel_of(reference.log_prob_vjp)
+def log_prob_vjp(g, k, n, p):
+    return log_prob_value_and_vjp(g, k, n, p)[1]
+
+
+@kernel_of(reference.log_prob_value_and_vjp)
+def log_prob_value_and_vjp(g, k, n, p):
+    _, dtype, *_ = elementwise(k=k, n=n, p=p)
+    _, gradient_dtype, *arrays = elementwise(g=g, k=k, n=n, p=p)
+    shape, vectors = flat(*arrays)
+    value, dp = np.empty((2, vectors[0].size))
+    _loop(*vectors, value, dp)
+    value, dp = value.reshape(shape), dp.reshape(shape)
+    return value.astype(dtype, copy=False), (unbroadcast(dp, p, gradient_dtype),)
