@@ -82,16 +82,20 @@ def certified_case(operation: Operation, draw: Draw, index: int) -> Case:
 def _answer(operation: Operation, arguments: Any, constants: Any, cotangent: Any, definition: Any = None) -> Any:
     definition = definition or getattr(import_module(f"validation.exact.{operation.module}"), operation.name)
     inputs = {name: arguments[name] for name in operation.differentiable if name in arguments}
-    # the parameters of a target have no cotangent in a step, but a result is no better known than they are
+    # parameters of a target and floating constants have no cotangent, but a result is no better known than they are
     held = {k: v for k, v in arguments.items() if operation.parameters.get(k.partition(".")[0], {}) is None}
     held = {k: v for k, v in held.items() if v.dtype.kind == "f"}
+    floats = {k: v for k, v in (operation.constants | constants).items() if isinstance(v, float)}
 
     def evaluate(lifted: dict[str, Any]) -> Any:
-        args, keywords = bind(operation, {**arguments, **lifted}, constants, tree="validation.exact")
+        known = constants | {k: lifted[f"constants.{k}"] for k in floats}
+        args, keywords = bind(operation, {**arguments, **lifted}, known, tree="validation.exact")
         return definition(*args, **keywords)
 
-    found = certify(evaluate, inputs | held, cotangent if operation.has_vjp else None)
-    return replace(found, gradients={name: leaf for name, leaf in found.gradients.items() if name in inputs})
+    given = inputs | held | {f"constants.{k}": np.asarray(v) for k, v in floats.items()}
+    found = certify(evaluate, given, cotangent if operation.has_vjp else None)
+    wanted = {f: {k: v for k, v in getattr(found, f).items() if k in inputs} for f in ("gradients", "gradient_condition")}
+    return replace(found, **wanted)
 
 
 def _representable(arguments: dict[str, np.ndarray]) -> set[str]:

@@ -284,7 +284,8 @@ def log_sum_exp_vjp(
 
     .. math:: \partial \ell_i / \partial S_{ij} = P_{ij}, \qquad \bar S_{ij} = g_i P_{ij}
 
-    and from there as in `attention_vjp`.
+    and from there as in `attention_vjp`. A weight below 2.2e-308, of a score more than 708 under the largest, is a
+    subnormal number with few digits; where only such weights carry a gradient, it has no more.
     """
     options = Options(mask, causal, alignment, window, scale, softcap)
     c = check(options, q=q, k=k, bias=bias, g=g)

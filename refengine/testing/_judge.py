@@ -89,12 +89,20 @@ def judge(
     answer: Answer | None = None,
     dtype: str | None = None,
 ) -> Verdict:
-    """Compare outputs and gradients by name with the case, or with one of its alternatives."""
+    """Compare outputs and gradients by name with the case, or with one of its alternatives.
+
+    A gradient that is 0 whatever the arguments are has neither size nor condition; what a sum leaves there is judged
+    by the largest gradient of the case.
+    """
     answer = answer or case
+    largest = max((_largest(leaf) for leaf in answer.gradients.values()), default=0.0)
     parts = [(name, value, leaf, case.condition.get(name, 0.0)) for name, leaf in answer.value.items()]
     if gradients is not None:
         conditions = case.gradient_condition
-        parts += [(name, gradients, leaf, conditions[name]) for name, leaf in answer.gradients.items()]
+        parts += [
+            (name, gradients, leaf, np.where((leaf.hi == 0) & (conditions[name] == 0), largest, conditions[name]))
+            for name, leaf in answer.gradients.items()
+        ]
     found, problems = {}, []
     for i, (name, group, leaf, condition) in enumerate(parts):
         label = name if i < len(answer.value) else f"d/d{name}"
@@ -105,3 +113,7 @@ def judge(
         except (TypeError, ValueError) as error:
             problems.append(f"{label}: {error}")
     return Verdict(found, tuple(problems))
+
+
+def _largest(leaf: Certified) -> float:
+    return float(np.max(np.abs(leaf.hi), initial=0.0, where=np.isfinite(leaf.hi)))

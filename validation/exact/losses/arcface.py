@@ -191,8 +191,9 @@ def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
     for tilt in (1e-2, 1e-5, 1e-9):  # almost along an axis
         x, w = np.array([[1.0, tilt, -2 * tilt]]), np.array([[1.0, 3 * tilt, tilt], [0.25, 1.0, 0.5]])
         yield draw(x, w, [0], flags=("ACOS_AT_ONE", "CANCELLATION"), difficulty=5)
-        w = np.array([w[0], [tilt, 1.0, -tilt]])  # s and m are no variables of the condition: 64 would ask for s u more
-        yield draw(x, w, [0], scale=4.0, flags=("ACOS_AT_ONE", "SATURATION"), difficulty=5)
+        w = np.array([w[0], [tilt, 1.0, -tilt]])
+        for scale in (4.0, 64.0):
+            yield draw(x, w, [0], scale=scale, flags=("ACOS_AT_ONE", "SATURATION"), difficulty=5)
         yield draw(x, w, [1], flags=("CANCELLATION",), difficulty=5)
     for i, factor in enumerate((1.0, 3.0, -2.0, -0.1875, 1.0, -5.0)):  # exactly parallel to the own class
         x, w = vectors(2, 3), vectors(3, 3)
