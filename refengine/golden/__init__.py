@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from refengine.golden._case import Answer, Case, Certified, GoldenFile, GoldenFormatError
 from refengine.golden._export import export
-from refengine.golden._format import Answer, Case, Certified, GoldenFile, GoldenFormatError, parse
+from refengine.golden._format import parse
 from refengine.golden._validate import validate
 
 __all__ = [

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from refengine.golden._case import GoldenFormatError
 from refengine.golden._export import bulk
-from refengine.golden._format import GoldenFormatError, parse, serialise
+from refengine.golden._format import parse, serialise
 
 HERE = Path(__file__).parent
 
