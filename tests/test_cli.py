@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import refengine
 from refengine import golden
-from refengine._commands import cli
+from refengine.cli.commands import cli
 from refengine.testing import cases
 
 OPERATION = "special.log_beta"

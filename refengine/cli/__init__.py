@@ -1,4 +1,4 @@
-"""The ``refengine`` command, which needs the extra ``refengine[cli]``; the commands are in `refengine._commands`."""
+"""The ``refengine`` command, which needs the extra ``refengine[cli]``; each command has a file of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NEEDED = ("click", "rich")
 def main() -> None:
     """Run the command line; where the extra is missing, say how to install it."""
     try:
-        commands = import_module("refengine._commands")
+        commands = import_module("refengine.cli.commands")
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in NEEDED:
             raise
