@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 
@@ -16,4 +17,7 @@ def main() -> None:
         if str(error.name).partition(".")[0] not in NEEDED:
             raise
         sys.exit(f"refengine: the command line needs {error.name}: pip install 'refengine[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # somebody's message may hold what a terminal cannot show
     commands.cli()

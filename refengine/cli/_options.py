@@ -13,7 +13,7 @@ __all__ = ["json_option", "report_option"]
 class ReportFile(click.ParamType[str]):
     """A file name whose ending says what is written to it."""
 
-    name = "FILE.json|.html"
+    name = "file"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         if not str(value).endswith((".json", ".html")):
@@ -24,4 +24,6 @@ class ReportFile(click.ParamType[str]):
 
 
 json_option = click.option("--json", "json_", is_flag=True, help="Print one JSON object and nothing else.")
-report_option = click.option("--report", "report_", type=ReportFile(), help="Also write the results to this file.")
+report_option = click.option(
+    "--report", "report_", type=ReportFile(), metavar="FILE", help="Also write the results to FILE.json or FILE.html."
+)

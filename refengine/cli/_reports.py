@@ -31,7 +31,7 @@ def plain(value: Any) -> Any:
 
 
 def as_json(result: Mapping[str, Any]) -> str:
-    return json.dumps(plain(result), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(result), indent=1, allow_nan=False)
 
 
 def as_html(title: str, facts: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -66,6 +66,6 @@ def write(path: str, title: str, facts: Sequence[str], result: Mapping[str, Any]
     """Write ``result`` to a ``.json`` or ``.html`` file; the table of the page is ``result[rows]``."""
     page = as_html(title, facts, result[rows]) if path.endswith(".html") else as_json(result) + "\n"
     try:
-        Path(path).write_text(page, "utf-8", newline="\n")
+        Path(path).write_text(page, "utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
         raise click.ClickException(f"cannot write the report: {error}") from None
