@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -59,7 +59,7 @@ class Mapped:
 
         def place(match: re.Match[str]) -> str:
             if match[1] not in inputs:
-                raise KeyError(f"--arguments names {match[1]!r}, the case has {', '.join(inputs)}")
+                raise ValueError(f"--arguments names {match[1]!r}, the case has {', '.join(inputs)}")
             names[f"input_{len(names)}"] = inputs[match[1]]
             return f"(input_{len(names) - 1})"
 
@@ -69,7 +69,7 @@ class Mapped:
         )
         return call
 
-    def check(self, inputs: Iterable[str]) -> None:
+    def check(self, inputs: Collection[str]) -> None:
         """ValueError that says what is wrong with the text, before the first case runs."""
         unknown = [name for name in _IN_BRACES.findall(self.text) if name not in inputs]
         if unknown:
