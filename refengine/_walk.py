@@ -16,7 +16,7 @@ import refengine
 from refengine.domains import Array, Booleans, Domain, Integers, Interval
 
 BACKENDS = ("numpy", "numba", "cupy")
-NOT_FAMILIES = ("backends", "golden", "testing")
+NOT_FAMILIES = ("backends", "cli", "golden", "testing")
 
 
 def domains_of(annotation: Any, name: str) -> dict[str, Domain] | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("click")
@@ -15,7 +17,9 @@ from click.testing import CliRunner
 
 import refengine
 from refengine import golden
-from refengine._commands import cli
+from refengine._walk import find
+from refengine.cli._foreign import Target, prepared
+from refengine.cli.commands import cli
 from refengine.testing import cases
 
 OPERATION = "special.log_beta"
@@ -52,6 +56,16 @@ def impure(a, b):
     value = log_beta(a, b)
     a += 1
     return value
+
+def printing(a, b):
+    print("a line among the results")
+    return log_beta(a, b)
+
+def leaving(a, b):
+    raise SystemExit(0)
+
+def unprintable(a, b):
+    raise RuntimeError("\\ud800 [/b]")
 
 class Family:
     @staticmethod
@@ -118,11 +132,12 @@ def run(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(text)
         monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "leaving.py").write_text("raise SystemExit(0)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def invoke(*arguments, exit_code=0):
-        result = CliRunner().invoke(cli, list(map(str, arguments)))
+    def invoke(*arguments, exit_code=0, color=False):
+        result = CliRunner().invoke(cli, list(map(str, arguments)), color=color)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == exit_code, result.output
@@ -269,6 +284,24 @@ def test_check_raising(check):
     assert row["explanation"] == "raised RuntimeError: too large"
 
 
+def test_check_of_what_prints_or_leaves(run, check):
+    result = run("check", "mine:printing", "--operation", OPERATION, "--json")
+    assert json.loads(result.stdout)["passed"]
+    assert "a line among the results" in result.stderr
+    said = check("mine:leaving", exit_code=1)
+    assert said["raised"] > 0.9 * said["total"]  # for bad input an exception is right
+
+
+def test_check_of_what_cannot_be_printed(run, tmp_path):
+    command = [sys.executable, "-m", "refengine", "check", "mine:unprintable", "--operation", OPERATION]
+    done = subprocess.run([*command, "--report", "out.html"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert r"RuntimeError: \ud800 [/b]" in done.stdout
+    assert r"RuntimeError: \ud800 [/b]" in (tmp_path / "out.html").read_text("utf-8")
+    said = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=False).stdout)
+    assert said["raised"] > 0
+
+
 def test_check_nonsense(check):
     said = check("mine:nonsense", exit_code=1)
     assert said["wrong"] + said["right"] == said["total"]
@@ -297,6 +330,54 @@ def test_check_torch_gradients(check, target, explanation):
     said = check(f"my_torch:{target}", "--gradient", "torch", exit_code=1 if explanation else 0)
     assert any(explanation in row["explanation"] for row in said["cases"])
     assert said["raised"] == 0
+
+
+@pytest.fixture
+def two_outputs():
+    """sum and product of 2 and 3, with the cotangents 1 and 10: the gradients are 1 + 10 * 3 and 1 + 10 * 2."""
+
+    def exact(x):
+        return golden.Certified(np.array(float(x)), np.array(0.0), np.array(0.0))
+
+    return replace(
+        cases(OPERATION)[0],
+        arguments={"a": np.array(2.0), "b": np.array(3.0)},
+        constants={},
+        value={"sum": exact(5), "product": exact(6), "both_positive": np.array(True)},
+        cotangent={"sum": np.array(1.0), "product": np.array(10.0)},
+        gradients={"a": exact(31), "b": exact(21)},
+        condition={"sum": np.array(5.0), "product": np.array(12.0)},
+        gradient_condition={"a": np.array(30.0), "b": np.array(20.0)},
+        alternatives={},
+        result="required",
+    )
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+@pytest.mark.parametrize(
+    ("function", "explanation"),
+    [
+        (lambda a, b: (a + b, a * b, (a > 0) & (b > 0)), ""),
+        (lambda a, b: {"product": a * b, "both_positive": (a > 0) & (b > 0), "sum": a + b}, ""),
+        (lambda a, b: (a + b, a * b), "value must be sum, product, both_positive, got 2 arrays"),
+        (lambda a, b: {"sum": a + b, "product": a * b}, "value of both_positive is missing"),
+        (lambda a, b: (a + b, a * b + a, a > 0), "d/da: expected 31.0, got 41.0"),
+    ],
+)
+def test_gradients_of_several_outputs(two_outputs, framework, function, explanation):
+    pytest.importorskip(framework)
+    target = Target(function, find()[OPERATION], framework, gradient=True)
+    with prepared(framework, "float64"):
+        assessment = target.assess(two_outputs, 8.0)
+    assert assessment.status == ("wrong" if explanation else "right"), assessment.explanation
+    assert explanation in assessment.explanation
+
+
+def test_an_output_without_a_path_counts_as_constant(two_outputs):
+    pytest.importorskip("torch")
+    target = Target(lambda a, b: (a + b, (a * b).detach(), a > 0), find()[OPERATION], "torch", gradient=True)
+    assessment = target.assess(two_outputs, 8.0)
+    assert "d/da: expected 31.0, got 1.0" in assessment.explanation
 
 
 def test_check_torch_low_precision(check):
@@ -333,8 +414,11 @@ def test_frameworks_get_their_own_arrays(check):
         ("mine:not_a_function", (), "cannot be called: int", 2),
         ("no_such_module:f", (), "No module named 'no_such_module'", 1),
         ("broken:f", (), "ZeroDivisionError", 1),
+        ("leaving:f", (), "cannot import leaving: SystemExit: 0", 1),
         ("mine:right", ("--arguments", "{a},{z}"), "names z; the operation has a, b", 2),
         ("mine:right", ("--arguments", "{a},,{b}"), "must read like the arguments of a call", 2),
+        ("mine:right", ("--arguments", "{a},{b c}"), "must read like the arguments of a call", 2),
+        ("mine:right", ("--report", "nowhere/out.json"), "there is no directory 'nowhere'", 2),
         ("mine:right", ("--convention", "no_such"), "convention must be one of default", 2),
         ("mine:right", ("--dtype", "bfloat16"), "NumPy has no bfloat16", 2),
         ("mine:right", ("--dtype", "float8"), "float8", 2),
@@ -350,6 +434,28 @@ def test_unknown_operation_lists_near_names(run):
         said = run(*command, exit_code=2).stderr
         assert "close to it: special.log_beta" in said
         assert "choices: " in said
+
+
+def test_help_has_no_stray_characters(run):
+    text = run("check", "--help").stdout
+    assert {c for c in text if not c.isprintable()} == {"\n"}
+    assert "    return torch.distributions.Beta(a, b, validate_args=False).log_prob(x)\n\n" in text
+
+
+def test_colour_is_for_terminals_that_want_it(run, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    command = ("check", "mine:raising", "--operation", OPERATION)
+    assert "\x1b[31m" in run(*command, exit_code=1, color=True).stdout
+    assert "\x1b" not in run(*command, exit_code=1).stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in run(*command, exit_code=1, color=True).stdout
+
+
+def test_a_closed_pipe_is_no_error():
+    command = [sys.executable, "-m", "refengine", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
 
 
 def test_list(run):

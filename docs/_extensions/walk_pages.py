@@ -179,13 +179,13 @@ def command_line() -> str:
     try:
         import click
 
-        commands = import_module("refengine._commands").cli
+        commands = import_module("refengine.cli.commands").cli
     except ImportError as error:
         return f".. note::\n\n   The help text could not be read in this build: {error}.\n"
 
     def sections(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
         context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=90)
-        text = "\n".join(f"   {line}".rstrip() for line in command.get_help(context).replace("\b", "").splitlines())
+        text = "\n".join(f"   {line}".rstrip() for line in command.get_help(context).splitlines())
         yield title(context.command_path, "-") + f".. code-block:: text\n\n{text}\n\n"
         for child in getattr(command, "commands", {}):
             yield from sections(command.commands[child], child, context)  # type: ignore[attr-defined]

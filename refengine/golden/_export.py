@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refengine.golden._format import Answer, Case, Certified, parse
+from refengine.golden._case import Answer, Case, Certified
+from refengine.golden._format import parse
 
 FORMATS = ("json", "safetensors", "npz")
 
@@ -87,7 +88,7 @@ def export(directory: str | Path, format: str = "json", operations: Iterable[str
     No format holds pickles. Beside the files lies their SHA256SUMS; beside the JSON its schema, too, and the
     standard-library reader.
 
-    Raises ValueError for an unknown format; ImportError where safetensors is not installed.
+    Raises ValueError for an unknown format.
     """
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}")

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from refengine.golden._case import GoldenFormatError
 from refengine.golden._export import bulk
-from refengine.golden._format import GoldenFormatError, parse, serialise
+from refengine.golden._format import parse, serialise
 
 HERE = Path(__file__).parent
 
@@ -35,7 +36,7 @@ def validate(path: str | Path) -> tuple[str, ...]:
         raise GoldenFormatError(f"{path.name}: byte {error.start} is not UTF-8") from None
     file = parse(text, path.name)
     if shipped or (path.parent / "SHA256SUMS").exists():
-        _check_hash(path)
+        check_hash(path)
         done.append("hash")
     _check_schema(text, path.name)
     if serialise(file) != text:
@@ -55,7 +56,7 @@ def validate_sums(directory: str | Path = HERE / "data") -> None:
     if there != listed:
         raise GoldenFormatError(f"SHA256SUMS and the directory differ in {', '.join(sorted(there ^ listed))}")
     for name in sorted(there):
-        _check_hash(directory / name)
+        check_hash(directory / name)
 
 
 def _sums(directory: Path) -> list[str]:
@@ -65,7 +66,8 @@ def _sums(directory: Path) -> list[str]:
         raise GoldenFormatError(f"{directory}: SHA256SUMS is missing") from None
 
 
-def _check_hash(path: Path) -> None:
+def check_hash(path: Path) -> None:
+    """`GoldenFormatError` unless the file is as the SHA256SUMS beside it has it."""
     if f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" not in _sums(path.parent):
         raise GoldenFormatError(f"{path.name}: the sha256 differs from the one in SHA256SUMS, or is not listed there")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -20,19 +21,31 @@ from refengine.testing._assess import Assessment, assess, by_name
 FRAMEWORKS = ("torch", "jax")
 
 
+def imported(module: str) -> Any:
+    """The module; ImportError whatever happens in it. What it prints goes to stderr: stdout is for the results."""
+    try:
+        with redirect_stdout(sys.stderr):
+            return import_module(module)
+    except (Exception, SystemExit) as error:
+        raise ImportError(f"cannot import {module}: {type(error).__name__}: {error}") from None
+
+
 def find_target(target: str) -> Callable[..., Any]:
     """The function that ``package.module:attribute`` names; ValueError or ImportError says what is wrong with it."""
     module, colon, path = target.partition(":")
     if not (module and colon and path):
         raise ValueError(f"TARGET must be package.module:attribute, got {target!r}")
-    found: Any = import_module(module)
+    found: Any = imported(module)
     for name in path.split("."):
         if not hasattr(found, name):
-            raise ValueError(f"{found.__name__ if hasattr(found, '__name__') else module} has no attribute {name!r}")
+            raise ValueError(f"{getattr(found, '__name__', module)} has no attribute {name!r}")
         found = getattr(found, name)
     if not callable(found):
         raise ValueError(f"{target} cannot be called: {type(found).__name__}")
     return found  # type: ignore[no-any-return]
+
+
+_IN_BRACES = re.compile(r"\{([\w.]+)\}")
 
 
 @dataclass(frozen=True)
@@ -46,24 +59,24 @@ class Mapped:
 
         def place(match: re.Match[str]) -> str:
             if match[1] not in inputs:
-                raise KeyError(f"--arguments names {match[1]!r}, the case has {', '.join(inputs)}")
+                raise ValueError(f"--arguments names {match[1]!r}, the case has {', '.join(inputs)}")
             names[f"input_{len(names)}"] = inputs[match[1]]
             return f"(input_{len(names) - 1})"
 
-        text = re.sub(r"\{([\w.]+)\}", place, self.text)
+        text = _IN_BRACES.sub(place, self.text)
         call: tuple[tuple[Any, ...], dict[str, Any]] = eval(
             f"call({text})", {"__builtins__": {}, "call": lambda *args, **keywords: (args, keywords), **names}
         )
         return call
 
-    def check(self, inputs: Mapping[str, Any]) -> None:
+    def check(self, inputs: Collection[str]) -> None:
         """ValueError that says what is wrong with the text, before the first case runs."""
-        unknown = [name for name in re.findall(r"\{([\w.]+)\}", self.text) if name not in inputs]
+        unknown = [name for name in _IN_BRACES.findall(self.text) if name not in inputs]
         if unknown:
             raise ValueError(f"--arguments names {', '.join(unknown)}; the operation has {', '.join(inputs)}")
         try:
-            compile(f"call({re.sub(r'{[^}]*}', '(x)', self.text)})", "--arguments", "eval")
-        except SyntaxError:
+            compile(f"call({_IN_BRACES.sub('(x)', self.text)})", "--arguments", "eval")
+        except (SyntaxError, ValueError):  # ValueError: a null character
             raise ValueError(f"--arguments must read like the arguments of a call, got {self.text!r}") from None
 
 
@@ -88,12 +101,14 @@ class Target:
         """Call the function on one case and judge what comes, an exception too."""
         value, gradients = None, None
         differentiate = self.gradient and bool(case.gradients) and case.result in ("required", "ambiguous")
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(sys.stderr):
             warnings.simplefilter("ignore")
             try:
                 value, gradients = _RUN[self.framework](self, case, differentiate)
             except Exception as error:  # the function under test may raise anything; the run goes on
                 value = error
+            except SystemExit as error:  # nor may it end the run, with an exit code of its own
+                value = RuntimeError(f"SystemExit: {error}")
             return assess(case, value, gradients, limit=limit)
 
 
@@ -139,8 +154,8 @@ def _run_torch(target: Target, case: Case, differentiate: bool) -> tuple[Any, An
     for name in case.gradients:
         arguments[name].requires_grad_()
     value = target.call(arguments, constants)
-    outputs = _outputs(case, value)
-    if not all(getattr(output, "requires_grad", False) for output in outputs.values()):
+    outputs = {k: v for k, v in _outputs(case, value).items() if getattr(v, "requires_grad", False)}
+    if not outputs:  # no path leads from the arguments to any of them
         return value, dict.fromkeys(case.gradients)
     cotangents = [tensor(case.cotangent[name]).to(output.dtype) for name, output in outputs.items()]
     inputs = [arguments[name] for name in case.gradients]

@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import click
+
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; width: 100% } th { text-align: left; position: sticky; top: 0; background: #fff }
@@ -29,7 +31,7 @@ def plain(value: Any) -> Any:
 
 
 def as_json(result: Mapping[str, Any]) -> str:
-    return json.dumps(plain(result), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(result), indent=1, allow_nan=False)
 
 
 def as_html(title: str, facts: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -63,4 +65,7 @@ def _cell(value: Any) -> str:
 def write(path: str, title: str, facts: Sequence[str], result: Mapping[str, Any], rows: str) -> None:
     """Write ``result`` to a ``.json`` or ``.html`` file; the table of the page is ``result[rows]``."""
     page = as_html(title, facts, result[rows]) if path.endswith(".html") else as_json(result) + "\n"
-    Path(path).write_text(page, "utf-8", newline="\n")
+    try:
+        Path(path).write_text(page, "utf-8", errors="backslashreplace", newline="\n")
+    except OSError as error:
+        raise click.ClickException(f"cannot write the report: {error}") from None
