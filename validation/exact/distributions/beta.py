@@ -87,8 +87,9 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
             yield Draw(_typical(rng, float(near), decades(rng, 0.1, 1e6)), flags=("WRONG_BRANCH",), difficulty=3)
     for side in (0.5, 1.5):  # deviations of half the mean, where a series ends
         for a, b in ((40.0, 1e6), (3.0, 5e3)):
-            for near in (np.nextafter(side, 0), side, np.nextafter(side, 2)):
-                yield Draw({"x": float(near) * a / (a + b), "a": a, "b": b}, flags=("WRONG_BRANCH",), difficulty=3)
+            x = side * a / (a + b)
+            for near in (np.nextafter(x, 0), x, np.nextafter(x, 1)):
+                yield Draw({"x": float(near), "a": a, "b": b}, flags=("WRONG_BRANCH",), difficulty=3)
     for x in (5e-324, 1e-310, 2.0**-1022, 1e-20, 2.0**-53, 1 - 2.0**-53, 1 - 2.0**-52, 1 - 2.0**-24):
         for a, b in ((0.5, 0.5), (1.0, 8.0), (2.5, 1.0)):
             flags = ("SUBNORMAL",) if x < 1e-307 else ("SUPPORT_EDGE",)
