@@ -80,8 +80,9 @@ def corruptions(operation: Operation) -> tuple[Corruption, ...]:
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, operation: Operation, corrupt: Corruption) -> None:
-    """Replace function, vjp and fused pass of the reference by corrupted ones."""
+    """Replace function, vjp and fused pass of the reference by corrupted ones; a call within a call stays as it was."""
     module = import_module(operation.function.__module__)
+    running: list[str] = []
     for suffix, first in (("", 0), ("_vjp", 1), ("_value_and_vjp", 1)):
         original = getattr(module, operation.name + suffix, None)
         if original is None:
@@ -91,7 +92,13 @@ def plant(monkeypatch: pytest.MonkeyPatch, operation: Operation, corrupt: Corrup
         def mutant(
             *args: Any, _original: Any = original, _suffix: str = suffix, _first: int = first, **constants: Any
         ) -> Any:
-            result = _original(*args, **constants)
+            running.append(_suffix)
+            try:
+                result = _original(*args, **constants)
+            finally:
+                running.pop()
+            if running:
+                return result
             data = args[_first:]
             if _suffix == "":
                 blank = [np.zeros(())] * 8

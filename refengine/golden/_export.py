@@ -30,7 +30,7 @@ def tensors(case: Case) -> dict[str, np.ndarray]:
                 if isinstance(leaf, Certified)
                 else {full: leaf}
             )
-            flat.update({k: np.ascontiguousarray(v) for k, v in parts.items()})
+            flat.update({k: np.array(v, order="C") for k, v in parts.items()})
 
     def put_answer(prefix: str, answer: Answer) -> None:
         put(f"{prefix}value", answer.value)
