@@ -132,12 +132,12 @@ def test_arguments_that_hold_no_numbers_are_named(operation: Operation, backend:
 
 def test_no_operation_is_listed_anywhere_by_hand() -> None:
     """The walk is the only list: every reference file below a family belongs to an operation or is private."""
-    from refengine._walk import find
+    from refengine._walk import NOT_FAMILIES, find
 
     root = Path(refengine.__path__[0])
     owned = {o.function.__module__ for o in find().values()}
     for path in root.glob("*/**/*.py"):
         parts = path.relative_to(root).with_suffix("").parts
-        if parts[0] in ("backends", "golden", "testing") or any(p.startswith("_") for p in parts):
+        if parts[0] in NOT_FAMILIES or any(p.startswith("_") for p in parts):
             continue
         assert "refengine." + ".".join(parts) in owned, f"{path} holds no operation"

@@ -69,7 +69,6 @@ def test_a_target_of_the_user_on_the_numba_backend(name, target):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_chains_do_not_see_each_other(name, backend):
     sampler = getattr(refengine.backend(backend).samplers, name)
     target = logistic_regression.target(np.eye(3) * 2, np.array([1, 0, 1]), 1.5)
@@ -96,7 +95,6 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(name):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize(
     ("uniform", "carried", "accepted"),
     [(0.0, 1e300, True), (0.5, np.nan, False), (0.0, np.inf, False), (1.0, -9, True)],
@@ -123,7 +121,6 @@ def test_a_proposal_outside_the_support_is_rejected_even_by_a_uniform_of_zero(na
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_a_cotangent_left_out_is_zero(name, backend):
     sampler = getattr(refengine.backend(backend).samplers, name)
     target = gaussian.target(np.zeros(2), np.eye(2))
@@ -136,7 +133,6 @@ def test_a_cotangent_left_out_is_zero(name, backend):
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_what_is_missing_is_named(backend):
     samplers = refengine.backend(backend).samplers
     target = Target(PYTHON.log_density, PYTHON.gradient, parameters=(1.0,))
@@ -165,7 +161,6 @@ def test_noise_is_open_and_has_the_dtype_of_the_state(dtype):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_float32_in_float32_out(name, backend):
     sampler = getattr(refengine.backend(backend).samplers, name)
     target = gaussian.target(np.zeros(2), np.eye(2))

@@ -94,7 +94,9 @@ def _answer(operation: Operation, arguments: Any, constants: Any, cotangent: Any
 
     given = inputs | held | {f"constants.{k}": np.asarray(v) for k, v in floats.items()}
     found = certify(evaluate, given, cotangent if operation.has_vjp else None)
-    wanted = {f: {k: v for k, v in getattr(found, f).items() if k in inputs} for f in ("gradients", "gradient_condition")}
+    wanted = {
+        f: {k: v for k, v in getattr(found, f).items() if k in inputs} for f in ("gradients", "gradient_condition")
+    }
     return replace(found, **wanted)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import check_option, promote
+from refengine._arrays import check_option, namespace, promote
 from refengine.domains import Array
 
 ALIGNMENTS = ("top_left", "bottom_right")
@@ -63,9 +63,13 @@ def check_cotangent(g: Array, expected: tuple[int, ...]) -> None:
 
 def check_no_empty_row(empty: Any) -> None:
     """ValueError that names the first query that attends to no key."""
-    found = np.argwhere(np.asarray(empty.get() if hasattr(empty, "get") else empty))
-    if len(found):
-        *batch, h, i = found[0].tolist()
+    xp = namespace(empty)
+    if xp.any(empty):
+        first, place = int(xp.argmax(xp.astype(xp.reshape(empty, (-1,)), xp.int64))), []
+        for size in reversed(empty.shape):
+            first, index = divmod(first, size)
+            place.insert(0, index)
+        *batch, h, i = place
         where = f"batch {tuple(batch)}, " if batch else ""
         raise ValueError(
             f"every query must attend to a key with empty_row='error': {where}head {h}, query {i} has none"

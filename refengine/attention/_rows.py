@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from refengine._arrays import unbroadcast
 from refengine.attention._arguments import Checked, Options, check_no_empty_row
@@ -51,7 +50,7 @@ def softmax(xp: Any, rows: Rows, empty_row: str) -> Any:
     """The weights, by the rule for empty rows."""
     largest, e = exponentials(xp, rows)
     p = xp.where(rows.attended, e / xp.sum(e, axis=-1, keepdims=True), 0.0)
-    fill = {"zero": 0.0, "error": 0.0, "nan": np.nan, "mean": 1 / max(p.shape[-1], 1)}[empty_row]
+    fill = {"zero": 0.0, "error": 0.0, "nan": nan, "mean": 1 / max(p.shape[-1], 1)}[empty_row]
     return xp.where(rows.empty, fill, p)
 
 

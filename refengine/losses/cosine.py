@@ -21,7 +21,7 @@ def similarity(x: Real, weight: Real) -> Array:
     x: (N, D), weight: (C, D), with D >= 1; result (N, C), float64 unless both are float32. Lengths from 1e-300 to
     1e300 are taken without overflow, and the result never leaves [-1, 1]. A vector of zeros has no direction: its row
     or column is nan. Other shapes are a ValueError, values that are not real numbers a TypeError.
-    Source: Wang et al. 2017 (NormFace).
+    Source: Deng et al. 2019 (ArcFace), before eq. 2; Wang et al. 2017 (NormFace) for its use.
 
     >>> similarity(np.array([[3.0, 4.0]]), np.array([[2.0, 0.0], [0.0, -7.0]])).tolist()
     [[0.6, -0.8]]

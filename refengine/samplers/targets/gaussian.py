@@ -68,8 +68,8 @@ def gradient(position: Real, mean: Real, precision: Real) -> Array:
 
     .. math:: \nabla_x L = -\tfrac12 (P + P^\top)(x - m)
 
-    position: (..., D); mean: (D,); precision: (D, D); the result has the shape of the position. dtypes, errors and
-    source as in `log_density`.
+    position: (..., D); mean: (D,); precision: (D, D); the result has the shape of the position. dtypes and
+    errors as in `log_density`. Source: the derivative of Bishop 2006, eq. 2.43, without its normaliser.
 
     >>> gradient([1.0, 2.0], [0.0, 0.0], [[2.0, 0.0], [0.0, 1.0]]).tolist()
     [-2.0, -2.0]

@@ -80,7 +80,8 @@ def gradient(position: Real, features: Real, outcomes: Count, prior_scale: Posit
     .. math:: \nabla_\beta L = X^\top \bigl(y - \sigma(X \beta)\bigr) - \beta / s^2
 
     position: (..., D); features: (N, D); outcomes: (N,); prior_scale: (); the result has the shape of the position.
-    dtypes, edges, errors and source as in `log_density`.
+    dtypes, edges and errors as in `log_density`. Source: the derivative of Bishop 2006, eq. 4.142; eq. 4.91 for the
+    likelihood alone.
 
     >>> gradient([0.0], [[1.0], [3.0]], [1, 0], 1.0).tolist()
     [-1.0]

@@ -46,7 +46,7 @@ def _extremum(x: np.ndarray, w: np.ndarray, sign: int) -> Number:
 def similarity(x: Any, weight: Any, zero: str = "nan") -> Any:
     """c_ij = x_i . w_j / (|x_i| |w_j|).
 
-    Source: wang-2017-normface
+    Source: deng-2019-arcface, before eq. 2
     """
     c = np.empty((len(x), len(weight)), dtype=object)
     for i, j in np.ndindex(c.shape):
