@@ -65,7 +65,8 @@ def check_no_empty_row(empty: Any) -> None:
     """ValueError that names the first query that attends to no key."""
     xp = namespace(empty)
     if xp.any(empty):
-        first, place = int(xp.argmax(xp.astype(xp.reshape(empty, (-1,)), xp.int64))), []
+        place: list[int] = []
+        first = int(xp.argmax(xp.astype(xp.reshape(empty, (-1,)), xp.int64)))
         for size in reversed(empty.shape):
             first, index = divmod(first, size)
             place.insert(0, index)

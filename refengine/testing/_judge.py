@@ -100,8 +100,7 @@ def judge(
     if gradients is not None:
         conditions = case.gradient_condition
         parts += [
-            (name, gradients, leaf, np.where((leaf.hi == 0) & (conditions[name] == 0), largest, conditions[name]))
-            for name, leaf in answer.gradients.items()
+            (name, gradients, leaf, _floor(leaf, conditions[name], largest)) for name, leaf in answer.gradients.items()
         ]
     found, problems = {}, []
     for i, (name, group, leaf, condition) in enumerate(parts):
@@ -115,5 +114,11 @@ def judge(
     return Verdict(found, tuple(problems))
 
 
-def _largest(leaf: Certified) -> float:
-    return float(np.max(np.abs(leaf.hi), initial=0.0, where=np.isfinite(leaf.hi)))
+def _largest(leaf: Certified | np.ndarray) -> float:
+    hi = leaf.hi if isinstance(leaf, Certified) else leaf
+    return float(np.max(np.abs(hi), initial=0.0, where=np.isfinite(hi)))
+
+
+def _floor(leaf: Certified | np.ndarray, condition: np.ndarray, largest: float) -> np.ndarray:
+    hi = leaf.hi if isinstance(leaf, Certified) else leaf
+    return np.where((hi == 0) & (condition == 0), largest, condition)
