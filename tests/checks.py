@@ -77,19 +77,19 @@ def elementwise(operation: Operation) -> bool:
 
 
 @cache
-def fresh_cases(operation: Operation) -> tuple[Case, ...]:
+def fresh_cases(operation: Operation, salt: str = "fresh") -> tuple[Case, ...]:
     """Newly drawn cases, certified now: no golden file takes part."""
     every = 1 if elementwise(operation) else 5
     return tuple(
         certified_case(operation, draw, 1000 + i)
-        for i, draw in enumerate(draws(operation, salt="fresh"))
+        for i, draw in enumerate(draws(operation, salt=salt))
         if i % every == 0
     )
 
 
-def agrees_with_exact(operation: Operation, backend: str) -> None:
+def agrees_with_exact(operation: Operation, backend: str, salt: str = "fresh") -> None:
     """Points that the golden file has never seen, against the exact tier itself."""
-    for case in fresh_cases(operation):
+    for case in fresh_cases(operation, salt):
         verdict = run_case(operation, backend, case)
         assert verdict.worst <= LIMIT, f"{case.arguments} {case.constants}: {verdict}"
 

@@ -78,6 +78,12 @@ def test_agrees_with_exact_tier_at_new_points(operation: Operation, backend: str
     checks.agrees_with_exact(operation, backend)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("salt", ["one", "two", "three", "four", "five"])
+def test_agrees_with_exact_tier_at_many_new_points(operation: Operation, backend: str, salt: str) -> None:
+    checks.agrees_with_exact(operation, backend, salt)
+
+
 def test_median_is_below_one_unit(operation: Operation, backend: str) -> None:
     from refengine._verify import run_case
 

@@ -17,6 +17,7 @@ from validation.exact.number import Number, Undecided, gradient, lift, number, w
 FIRST_BITS = 128
 LAST_BITS = 2**15
 RELATIVE_BITS = 110
+TIE_BITS = 2000  # a ball this narrow around the middle of two float64 is a tie: either is the truth correctly rounded
 
 
 class NotCertified(ArithmeticError):
@@ -91,19 +92,17 @@ def _round_one(name: str, x: Number) -> tuple[float, float, float]:
     if ball.is_nan() or not ball.is_finite():
         raise NotCertified(f"{name} has no finite enclosure")
     hi = float(ball.lower())
-    if hi != float(ball.upper()):
+    if hi != float(ball.upper()) and ball.rel_accuracy_bits() < TIE_BITS:
         raise NotCertified(f"{name} = {ball.str(25)} rounds to two numbers")
     if math.isinf(hi):
         return hi, 0.0, 0.0
-    if (
-        hi == 0
-        and not ball.is_zero()
-        and math.copysign(1, float(ball.lower())) < 0 < math.copysign(1, float(ball.upper()))
-    ):
-        hi = 0.0
+    hi += 0.0  # the lower end of a ball around zero rounds to -0
     if hi != 0 and ball.rel_accuracy_bits() < RELATIVE_BITS:
         raise NotCertified(f"{name} = {ball.str(25)} has {ball.rel_accuracy_bits()} certified bits")
     rest = ball - arb(hi)
+    if hi + float(rest.mid()) != hi:  # a tie: the even neighbour
+        hi += float(rest.mid())
+        rest = ball - arb(hi)
     lo = float(rest.mid())
     radius = float((rest - arb(lo)).abs_upper())
     return hi, lo, radius if radius == 0 else math.nextafter(radius, math.inf)

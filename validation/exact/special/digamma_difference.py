@@ -33,7 +33,7 @@ def draw_digamma_difference(rng: np.random.Generator) -> Iterator[Draw]:
     for _ in range(20):
         yield Draw({"x": decades(rng, 1, 100), "d": decades(rng, 1e12, 1e15)}, flags=("HUGE_PARAMETER",), difficulty=3)
     for _ in range(25):
-        yield Draw({"x": decades(rng, 1e-150, 1e150), "d": decades(rng, 1e-150, 1e150)}, difficulty=5)
+        yield Draw({"x": decades(rng, 1e-300, 1e300), "d": decades(rng, 1e-300, 1e300)}, difficulty=5)
     for _ in range(10):
         root = 1.4616321449683623 + rng.choice([-1, 1]) * decades(rng, 1e-15, 1e-3)
         yield Draw({"x": root, "d": decades(rng, 1e-15, 1.0)}, flags=("NEAR_ROOT",), difficulty=4)
