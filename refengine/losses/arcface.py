@@ -50,8 +50,8 @@ def logits(
     - "monotonic": z = s (c - m sin m); "identity": z = s c; both jump at the boundary;
     - "easy": the margin holds for c > 0 only, z = s c elsewhere, with a jump at c = 0.
 
-    Wrong shapes, labels, options, a scale or margin out of range are a ValueError, other labels than integers a
-    TypeError. Source: Deng et al. 2019, eq. 3 (boundary "none").
+    Wrong shapes, labels, options, a scale or margin out of range are a ValueError; labels that are not integers,
+    constants and cotangents that are not real numbers a TypeError. Source: Deng et al. 2019, eq. 3 (boundary "none").
 
     >>> logits(np.array([[0.0, 0.5]]), np.array([0]), scale=2.0, margin=np.pi / 6).round(15).tolist()
     [[-1.0, 1.0]]
