@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, sqrt
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,7 +114,8 @@ def _check_constants(options: Options) -> None:
 
 
 def _is_count(side: Any) -> bool:
-    return side is None or (isinstance(side, int | np.integer) and not isinstance(side, bool) and int(side) >= 0)
+    whole = hasattr(side, "__index__") and not isinstance(side, bool)
+    return side is None or (whole and index(side) >= 0)
 
 
 def _booleans(xp: Any, name: str, value: Array | None, shape: tuple[int, ...]) -> Any:
