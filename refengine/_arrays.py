@@ -60,6 +60,11 @@ def _numeric(xp: Any, name: str, value: Array) -> Any:
     raise TypeError(f"{name} must hold real numbers, got {came}")
 
 
+def as_float64(xp: Any, name: str, value: Array) -> Any:
+    """The array or number in float64. TypeError that names the argument where it holds no real numbers."""
+    return xp.astype(_numeric(xp, name, value), xp.float64, copy=False)
+
+
 def unbroadcast(cotangent: Array, like: Array, dtype: Any = None) -> Array:
     """Sum ``cotangent`` over the axes along which ``like`` was broadcast, back to the shape of ``like``."""
     xp, shape = namespace(cotangent), np.shape(like) if not hasattr(like, "shape") else tuple(like.shape)
@@ -99,8 +104,22 @@ def check_labels(name: str, labels: Array, rows: int, classes: int | None = None
 
 def check_option(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """ValueError unless ``value`` is one of ``choices``."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_number(name: str, value: Any) -> float:
+    """The constant as a float. TypeError unless it is one real number."""
+    array = _numeric(namespace(value), name, value)
+    if array.ndim:
+        raise TypeError(f"{name} must be one number, got shape {tuple(array.shape)}")
+    return float(array)
+
+
+def check_switch(name: str, value: Any) -> None:
+    """TypeError unless ``value`` is True or False: a string would be true whatever it says."""
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def special_functions(xp: Any) -> Any:

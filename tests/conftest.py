@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,20 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+def forget_stale_kernels(tree: Path) -> None:
+    """Remove compiled kernels that are older than any kernel's source.
+
+    numba sees a change in the file of a function, not in the files whose functions it calls: a kernel would go on with
+    the old text of `_gamma` or `_rows`, and a test of it would say nothing.
+    """
+    newest = max(file.stat().st_mtime for file in tree.rglob("*.py"))
+    for index in tree.rglob("*.nbi"):
+        if index.stat().st_mtime < newest:
+            index.unlink(missing_ok=True)
+
+
 def pytest_sessionstart() -> None:
+    forget_stale_kernels(Path(refengine.__path__[0]) / "backends" / "numba")
     missing = set(OPERATIONS) - set(operations())
     if missing:
         pytest.exit(f"no golden file for {', '.join(sorted(missing))}: python -m validation.generate", returncode=3)

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import refengine
 from refengine._verify import run_case
 from refengine._walk import Operation, find
 from refengine.golden import DATA
+from tests.conftest import forget_stale_kernels
 
 ROOT = Path(__file__).parents[1]
 KEYS = re.findall(r"^@\w+\{\s*([^,\s]+)\s*,", (ROOT / "docs/references.bib").read_text("utf-8"), re.M)
@@ -132,3 +134,11 @@ def test_worked_example_meets_the_bar(monkeypatch, backend):
             sys.modules.pop(name, None)
             package = sys.modules[name.rpartition(".")[0]]
             vars(package).pop("log_cosh", None)
+
+
+def test_compiled_kernels_older_than_a_source_are_forgotten(tmp_path):
+    for name, time in (("before.nbi", 1), ("_gamma.py", 2), ("after.nbi", 3)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time, time))
+    forget_stale_kernels(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["_gamma.py", "after.nbi"]

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from refengine import golden
+from refengine.attention.dot_product import attention_value_and_vjp
 from refengine.golden import Answer, Certified
 from refengine.special import log_beta, log_beta_vjp
 from refengine.testing import _records, cases, check, report
 from refengine.testing._assess import assess
+from refengine.testing._judge import judge
 
 pytest_plugins = ["pytester"]
 OPERATION = "special.log_beta"
@@ -391,3 +393,15 @@ def test_plugin_under_xdist(project):
     result = project.runpytest_subprocess("-n", "1")
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["special.log_beta: 4 cases, *1 failed*"])
+
+
+def test_an_alternative_is_not_judged_by_a_condition_of_0() -> None:
+    """A key that the default masks has condition 0 there; the alternative, which attends to it, rounds."""
+    for case in cases("attention.dot_product.attention", flags="ALIGNMENT"):
+        for name, answer in case.alternatives.items():
+            if name in ("top_left", "bottom_right"):
+                constants = case.constants | {"alignment": name}
+                value, cotangents = attention_value_and_vjp(case.cotangent["value"], **case.arguments, **constants)
+                nudged = [np.nextafter(c, np.inf) for c in cotangents]
+                verdict = judge(case, {"value": value}, dict(zip(case.gradients, nudged, strict=True)), answer)
+                assert verdict.worst <= 8, (case, name, verdict)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import check_option, namespace, promote
+from refengine._arrays import check_number, check_option, check_switch, namespace, promote
 from refengine.domains import Array
 
 ALIGNMENTS = ("top_left", "bottom_right")
@@ -42,8 +43,8 @@ class Checked(NamedTuple):
 
 def check(options: Options, **arguments: Array | None) -> Checked:
     """Promote q, k and what else is given; TypeError or ValueError that names the argument at fault."""
-    xp, dtype, *given = promote(**{name: a for name, a in arguments.items() if a is not None})
-    names = [name for name, a in arguments.items() if a is not None]
+    names = [name for name, a in arguments.items() if a is not None or name != "bias"]
+    xp, dtype, *given = promote(**{name: arguments[name] for name in names})
     arrays: dict[str, Any] = dict.fromkeys(arguments) | dict(zip(names, given, strict=True))
     shape = _scores_shape({name: tuple(arrays[name].shape) for name in ("q", "k", "v") if name in names})
     _check_constants(options)
@@ -99,14 +100,22 @@ def _scores_shape(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
 def _check_constants(options: Options) -> None:
     check_option("alignment", options.alignment, ALIGNMENTS)
     check_option("empty_row", options.empty_row, EMPTY_ROWS)
-    if options.softcap is not None and not options.softcap > 0:
-        raise ValueError(f"softcap must be positive or None, got {options.softcap}")
-    if not 0 < options.keep_probability <= 1:
+    check_switch("causal", options.causal)
+    if options.scale is not None:
+        check_number("scale", options.scale)
+    if options.softcap is not None and not 0 < check_number("softcap", options.softcap) < inf:
+        raise ValueError(f"softcap must be positive and finite or None, got {options.softcap}")
+    if not 0 < check_number("keep_probability", options.keep_probability) <= 1:
         raise ValueError(f"keep_probability must lie in (0, 1], got {options.keep_probability}")
     if options.window is not None:
-        sides = tuple(options.window)
-        if len(sides) != 2 or any(s is not None and (int(s) != s or s < 0) for s in sides):
+        sides = options.window if isinstance(options.window, tuple | list) else ()
+        if len(sides) != 2 or not all(map(_is_count, sides)):
             raise ValueError(f"window must be (left, right), each a count of keys >= 0 or None, got {options.window}")
+
+
+def _is_count(side: Any) -> bool:
+    whole = hasattr(side, "__index__") and not isinstance(side, bool)
+    return side is None or (whole and index(side) >= 0)
 
 
 def _booleans(xp: Any, name: str, value: Array | None, shape: tuple[int, ...]) -> Any:

@@ -7,9 +7,9 @@ Every function takes the same constants. A query attends to the keys that *all* 
   key: "top_left" counts both from the start, "bottom_right" places query i at i + K - Q;
 - ``window=(left, right)``: at most so many keys before and after the query's place, ends included; None = no limit.
 
-``scale=None`` means 1 / sqrt(D). ``softcap=c`` bounds scores to c tanh(s / c), before bias and masks. Keys and values
-may have fewer heads: head h of q reads head h // (H / H_kv). Whatever is not attended is left out, never multiplied
-by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0.
+``scale=None`` means 1 / sqrt(D). ``softcap=c``, positive and finite, bounds scores to c tanh(s / c), before bias and
+masks. Keys and values may have fewer heads: head h of q reads head h // (H / H_kv). Whatever is not attended is left
+out, never multiplied by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0.
 A query that attends to no key (also: K = 0) is an empty row, for which ``empty_row`` states the rule.
 """
 

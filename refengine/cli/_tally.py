@@ -33,9 +33,8 @@ def line_of(assessment: Assessment, verbose: bool) -> str:
     status, case = _status(assessment), assessment.case
     if verbose and not assessment.right:
         return f"{status}: {explain(assessment)}\n"
-    story = assessment.explanation.partition("\n")[0]
-    flags = " ".join(_telling(case.flags))
-    return f"{status:8} {case.uid} {assessment.verdict.worst:<9.3g} {flags}{': ' if story else ''}{story}"
+    parts = [" ".join(_telling(case.flags)), assessment.explanation.partition("\n")[0]]
+    return f"{status:8} {case.uid} {assessment.verdict.worst:<9.3g} {': '.join(filter(None, parts))}".rstrip()
 
 
 def totals(assessments: Sequence[Assessment], limit: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from refengine._arrays import check_shape
+from refengine._arrays import as_float64, check_shape
 from refengine.domains import Array
 
 REDUCTIONS = ("none", "sum", "mean")
@@ -23,7 +23,7 @@ def reduce(xp: Any, losses: Array, reduction: str) -> Array:
 
 def spread(xp: Any, g: Array, rows: int, reduction: str) -> Array:
     """The cotangent of each row's loss, the transpose of `reduce`."""
-    g = xp.asarray(g, dtype=xp.float64)
+    g = as_float64(xp, "g", g)
     check_shape("g", g, ("N",) if reduction == "none" else (), N=rows)
     return g if reduction == "none" else xp.broadcast_to(g / max(rows, 1) if reduction == "mean" else g, (rows,))
 

@@ -2,12 +2,12 @@ r"""ArcFace: a margin added to the angle between a row and its class."""
 
 from __future__ import annotations
 
-from math import cos, pi, sin
+from math import cos, inf, pi, sin
 from typing import Annotated, Any
 
 import numpy as np
 
-from refengine._arrays import check_labels, check_option, check_shape, promote
+from refengine._arrays import as_float64, check_labels, check_number, check_option, check_shape, promote
 from refengine.domains import Array, Interval, Labels, Real
 from refengine.losses._rows import (
     REDUCTIONS,
@@ -50,8 +50,8 @@ def logits(
     - "monotonic": z = s (c - m sin m); "identity": z = s c; both jump at the boundary;
     - "easy": the margin holds for c > 0 only, z = s c elsewhere, with a jump at c = 0.
 
-    Wrong shapes, labels, options, a scale or margin out of range are a ValueError, other labels than integers a
-    TypeError. Source: Deng et al. 2019, eq. 3 (boundary "none").
+    Wrong shapes, labels, options, a scale or margin out of range are a ValueError; labels that are not integers,
+    constants and cotangents that are not real numbers a TypeError. Source: Deng et al. 2019, eq. 3 (boundary "none").
 
     >>> logits(np.array([[0.0, 0.5]]), np.array([0]), scale=2.0, margin=np.pi / 6).round(15).tolist()
     [[-1.0, 1.0]]
@@ -95,7 +95,7 @@ def logits_value_and_vjp(
 ) -> tuple[Array, tuple[Array]]:
     """``logits`` and its vjp."""
     xp, dtype, c, hot = _checked_cosine(cosine, labels, scale, margin, boundary, gradient)
-    g = xp.asarray(g, dtype=xp.float64)
+    g = as_float64(xp, "g", g)
     check_shape("g", g, ("N", "C"), N=c.shape[0], C=c.shape[1])
     with np.errstate(all="ignore"):
         sine = xp.sqrt((1 - c) * (1 + c))
@@ -215,8 +215,8 @@ def _margin(xp: Any, c: Array, sine: Array, margin: float, boundary: str) -> tup
         return value, cosine_m + zero, sine_m + zero
     holds = c > 0 if boundary == "easy" else c > -cosine_m
     below = {"clip": -1.0 + zero, "monotonic": c - margin * sine_m}.get(boundary, c)
-    p_below = 0.0 if boundary == "clip" else 1.0
-    return xp.where(holds, value, below), xp.where(holds, cosine_m + zero, p_below), xp.where(holds, sine_m + zero, 0.0)
+    p_below = zero if boundary == "clip" else 1.0 + zero
+    return xp.where(holds, value, below), xp.where(holds, cosine_m, p_below), xp.where(holds, sine_m + zero, zero)
 
 
 def _rows(xp: Any, x: Array, weight: Array, y: Array, constants: dict[str, Any]) -> tuple[Any, ...]:
@@ -236,9 +236,9 @@ def _rows(xp: Any, x: Array, weight: Array, y: Array, constants: dict[str, Any])
 def _check_constants(scale: float, margin: float, boundary: str, gradient: str) -> None:
     check_option("boundary", boundary, BOUNDARIES)
     check_option("gradient", gradient, GRADIENTS)
-    if not scale > 0:
-        raise ValueError(f"scale must be positive, got {scale!r}")
-    if not 0 <= margin <= pi:
+    if not 0 < check_number("scale", scale) < inf:
+        raise ValueError(f"scale must be positive and finite, got {scale!r}")
+    if not 0 <= check_number("margin", margin) <= pi:
         raise ValueError(f"margin must lie in 0..pi (radians), got {margin!r}")
 
 
@@ -256,7 +256,7 @@ def _checked_rows(x: Array, weight: Array, labels: Array, constants: Any, reduct
     check_option("reduction", reduction, REDUCTIONS)
     xp, dtype, x, weight = promote(x=x, weight=weight)
     check_rows_and_classes(x, weight)
-    y = check_labels("labels", labels, x.shape[0], weight.shape[0])
     if weight.shape[0] == 0:
         raise ValueError(f"weight must have shape (C, D) with C >= 1, got {tuple(weight.shape)}")
+    y = check_labels("labels", labels, x.shape[0], weight.shape[0])
     return xp, dtype, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y

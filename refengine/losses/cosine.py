@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refengine._arrays import check_shape, promote
+from refengine._arrays import as_float64, check_shape, promote
 from refengine.domains import Array, Real
 from refengine.losses._rows import across, check_rows_and_classes, direction
 
@@ -44,7 +44,7 @@ def similarity_vjp(g: Array, x: Real, weight: Real) -> tuple[Array, Array]:
     and the same with the two exchanged. nan where a vector of zeros takes part: every class meets such a row.
     """
     xp, dtype, x, weight = _checked(x, weight)
-    g = xp.asarray(g, dtype=xp.float64)
+    g = as_float64(xp, "g", g)
     check_shape("g", g, ("N", "C"), N=x.shape[0], C=weight.shape[0])
     with np.errstate(all="ignore"):
         unit, largest, norm = direction(xp, x)

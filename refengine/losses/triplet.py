@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refengine._arrays import check_option, check_shape, promote
+from refengine._arrays import check_number, check_option, check_shape, check_switch, promote
 from refengine.domains import Array, Real
 from refengine.losses._rows import REDUCTIONS, direction, one_hot, reduce, spread
 
@@ -29,15 +29,17 @@ def loss_triplets(
 
     anchor, positive, negative: (T, D); result (T,) for reduction "none", else (); float64 unless all are float32. d is
     the Euclidean distance, or its square for ``squared=True``. Vectors are taken as they are: FaceNet normalises them
-    first. ``soft=True`` is the softplus of d(a, p) - d(a, n), without margin. No triplets: the mean is nan, the sum 0.
-    Wrong shapes or reductions are a ValueError, values that are not real numbers a TypeError.
+    first. ``soft=True`` is the softplus of d(a, p) - d(a, n), without margin. A triplet with a nan or an infinity is
+    nan. No triplets: the mean is nan, the sum 0.
+    Wrong shapes or reductions are a ValueError, values that are not real numbers, or for squared and soft not booleans,
+    a TypeError.
     Source: Schroff et al. 2015, section 3.1 (squared); Hermans et al. 2017, section 2 (unsquared, soft).
 
     >>> a, p, n = (np.array([[v, 0.0]]) for v in (0.0, 3.0, 2.0))
     >>> float(loss_triplets(a, p, n, margin=0.5)), float(loss_triplets(a, p, n, margin=0.5, squared=True))
     (1.5, 5.5)
     """
-    xp, dtype, a, p, n = _checked(anchor, positive, negative, reduction)
+    xp, dtype, a, p, n = _checked(anchor, positive, negative, margin, squared, soft, reduction)
     with np.errstate(all="ignore"):
         losses, _, _ = _hinge(xp, a, p, n, margin, squared, soft)
         return xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
@@ -83,7 +85,7 @@ def loss_triplets_value_and_vjp(
     reduction: str = "mean",
 ) -> tuple[Array, tuple[Array, Array, Array]]:
     """``loss_triplets`` and its vjp from the same distances."""
-    xp, dtype, a, p, n = _checked(anchor, positive, negative, reduction)
+    xp, dtype, a, p, n = _checked(anchor, positive, negative, margin, squared, soft, reduction)
     rows = spread(xp, g, a.shape[0], reduction)[:, None]
     with np.errstate(all="ignore"):
         losses, slope, (to_both, to_p, to_n) = _hinge(xp, a, p, n, margin, squared, soft)
@@ -144,12 +146,18 @@ def _length(xp: Any, v: Array) -> tuple[Any, Any]:
     return xp.where(zero, 0.0, largest * norm), xp.where(zero, 0.0, unit)
 
 
-def _checked(anchor: Array, positive: Array, negative: Array, reduction: str) -> tuple[Any, ...]:
+def _checked(
+    anchor: Array, positive: Array, negative: Array, margin: float, squared: bool, soft: bool, reduction: str
+) -> tuple[Any, ...]:
     check_option("reduction", reduction, REDUCTIONS)
+    check_number("margin", margin)
+    check_switch("squared", squared)
+    check_switch("soft", soft)
     xp, dtype, a, p, n = promote(anchor=anchor, positive=positive, negative=negative)
     check_shape("anchor", a, ("T", "D"))
     for name, v in (("positive", p), ("negative", n)):
         check_shape(name, v, ("T", "D"), T=a.shape[0], D=a.shape[1])
     if a.shape[1] == 0:
         raise ValueError(f"anchor must have shape (T, D) with D >= 1, got {tuple(a.shape)}")
-    return xp, dtype, *(xp.astype(v, xp.float64, copy=False) for v in (a, p, n))
+    finite = xp.all(xp.isfinite(a) & xp.isfinite(p) & xp.isfinite(n), axis=1, keepdims=True)
+    return xp, dtype, *(xp.where(finite, xp.astype(v, xp.float64, copy=False), xp.nan) for v in (a, p, n))

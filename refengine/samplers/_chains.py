@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from refengine._arrays import namespace, promote
+from refengine._arrays import check_number, namespace, promote
 from refengine.domains import Array, Real, Unit
 from refengine.samplers.targets import Target
 
@@ -40,8 +40,16 @@ def noise(rng: np.random.Generator, state: Any) -> Noise:
     return Noise(xp.asarray(rng.standard_normal(position.shape), dtype=dtype), xp.asarray(uniform, dtype=dtype))
 
 
-def chains(state: Any, noise: Noise) -> tuple[Any, ...]:
-    """``xp, dtype, *arrays``: the fields of state and noise in float64, their shapes checked against the position's."""
+def chains(state: Any, noise: Noise, of: Any) -> tuple[Any, ...]:
+    """``xp, dtype, *arrays``: the fields of state and noise in float64, their shapes checked against the position's.
+
+    TypeError unless the state is made like ``of``: the states of two samplers are easily exchanged.
+    """
+    for name, given, kind in (("state", state, of), ("noise", noise, Noise)):
+        if getattr(given, "_fields", None) != kind._fields:
+            raise TypeError(
+                f"{name} must be a {kind.__name__} of {', '.join(kind._fields)}, got {type(given).__name__}"
+            )
     fields = {f"state.{k}": v for k, v in state._asdict().items()} | {
         f"noise.{k}": v for k, v in noise._asdict().items()
     }
@@ -60,9 +68,10 @@ def chains(state: Any, noise: Noise) -> tuple[Any, ...]:
 
 def check_positive(name: str, value: float) -> float:
     """The value as a float. ValueError unless it is positive and finite."""
-    if not 0 < value < inf:
+    number = check_number(name, value)
+    if not 0 < number < inf:
         raise ValueError(f"{name} must be a positive number, got {value!r}")
-    return float(value)
+    return number
 
 
 def evaluate(xp: Any, target: Target, name: str, position: Array, *before: Array) -> Array:
@@ -71,7 +80,9 @@ def evaluate(xp: Any, target: Target, name: str, position: Array, *before: Array
     result = result[0] if name == "gradient_vjp" else result
     wanted = tuple(position.shape[:-1] if name == "log_density" else position.shape)
     if tuple(np.shape(result) if not hasattr(result, "shape") else result.shape) != wanted:
-        raise ValueError(f"target.{name} must give shape {wanted} for a position {position.shape}, got {result!r}")
+        raise ValueError(
+            f"target.{name} must give shape {wanted} for a position {position.shape}, got {np.shape(result)}"
+        )
     return xp.astype(xp.asarray(result), xp.float64, copy=False)
 
 

@@ -102,7 +102,7 @@ def step(
     >>> float(info.log_accept_ratio), bool(info.accepted), state.position.tolist()
     (-0.15625, True, [1.5])
     """
-    _, dtype, *arrays = chains(state, noise)
+    _, dtype, *arrays = chains(state, noise, State)
     return cast(_step(target, *epsilon_of(step_size, step_size_convention), *arrays), dtype)
 
 
@@ -116,7 +116,7 @@ def step_value_and_vjp(
     step_size_convention: str = "epsilon",
 ) -> tuple[Transition, tuple[State, Noise]]:
     """`step` and `step_vjp` with one evaluation of density and gradient."""
-    xp, dtype, *arrays = chains(state, noise)
+    xp, dtype, *arrays = chains(state, noise, State)
     epsilon, log_variance = epsilon_of(step_size, step_size_convention)
     check_hessian(target)
     value = _step(target, epsilon, log_variance, *arrays)
@@ -202,7 +202,6 @@ def _vjp(g: Transition, info: Info, arrays: Any, target: Target, epsilon: float)
         to_y = new.position + told.proposal + times(xp, to_density, info.proposal_gradient)
         to_y = to_y + evaluate(xp, target, "gradient_vjp", info.proposal, to_slope_y)
         to_z = 2 * a * to_y - a * times(xp, ratio, pull) - times(xp, back, w) - times(xp, forth, z)
-    to_state = State(
-        old.position + to_y, old.log_density - told.log_accept_ratio, old.gradient + epsilon * to_y + to_pull
-    )
+        to_gradient = old.gradient + epsilon * to_y + to_pull
+        to_state = State(old.position + to_y, old.log_density - told.log_accept_ratio, to_gradient)
     return to_state, Noise(to_z, xp.zeros_like(u))

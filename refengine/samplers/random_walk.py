@@ -83,7 +83,7 @@ def step(state: State, noise: Noise, target: Target, *, scale: float) -> Transit
     >>> float(info.log_accept_ratio), bool(info.accepted), state.position.tolist()
     (-0.125, True, [0.5])
     """
-    _, dtype, *arrays = chains(state, noise)
+    _, dtype, *arrays = chains(state, noise, State)
     return cast(_step(target, check_positive("scale", scale), *arrays), dtype)
 
 
@@ -91,7 +91,7 @@ def step_value_and_vjp(
     g: Transition, state: State, noise: Noise, target: Target, *, scale: float
 ) -> tuple[Transition, tuple[State, Noise]]:
     """`step` and `step_vjp` with one evaluation of the log density."""
-    xp, dtype, x, log_density, z, u = chains(state, noise)
+    xp, dtype, x, log_density, z, u = chains(state, noise, State)
     scale = check_positive("scale", scale)
     value = _step(target, scale, x, log_density, z, u)
     g, accepted = cotangents(g, value), value.info.accepted

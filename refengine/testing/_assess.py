@@ -58,7 +58,8 @@ def assess(
     if matched:
         lines.append(f"matches {matched[0]!r}, not {case.convention!r}")
     elif case.alternatives:
-        lines.append(f"matches none of {', '.join(map(repr, answers))}")
+        off = ", ".join(f"{verdicts[name].worst:.3g}" for name in answers)
+        lines.append(f"matches none of {', '.join(map(repr, answers))}: off by {off} units")
     return Assessment(case, "wrong", (matched or [""])[0], verdict, "\n".join(lines))
 
 

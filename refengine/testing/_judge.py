@@ -92,15 +92,20 @@ def judge(
     """Compare outputs and gradients by name with the case, or with one of its alternatives.
 
     A gradient that is 0 whatever the arguments are has neither size nor condition; what a sum leaves there is judged
-    by the largest gradient of the case.
+    by the largest gradient of the case. An alternative has no condition on record, and the case's own may be 0 where
+    the alternative's is not (a key that only one convention masks): the largest condition of the case stands for it.
     """
     answer = answer or case
     largest = max((_largest(leaf) for leaf in answer.gradients.values()), default=0.0)
-    parts = [(name, value, leaf, case.condition.get(name, 0.0)) for name, leaf in answer.value.items()]
+    conditions = {name: case.condition.get(name, 0.0) for name in answer.value}
+    slopes: dict[str, Any] = dict(case.gradient_condition) if gradients is not None else {}
+    if answer is not case:
+        conditions = {name: _largest(condition) for name, condition in conditions.items()}
+        slopes = dict.fromkeys(slopes, max([largest, *map(_largest, slopes.values())]))
+    parts = [(name, value, leaf, conditions[name]) for name, leaf in answer.value.items()]
     if gradients is not None:
-        conditions = case.gradient_condition
         parts += [
-            (name, gradients, leaf, _floor(leaf, conditions[name], largest)) for name, leaf in answer.gradients.items()
+            (name, gradients, leaf, _floor(leaf, slopes[name], largest)) for name, leaf in answer.gradients.items()
         ]
     found, problems = {}, []
     for i, (name, group, leaf, condition) in enumerate(parts):
@@ -114,11 +119,11 @@ def judge(
     return Verdict(found, tuple(problems))
 
 
-def _largest(leaf: Certified | np.ndarray) -> float:
-    hi = leaf.hi if isinstance(leaf, Certified) else leaf
+def _largest(leaf: Any) -> float:
+    hi = np.asarray(leaf.hi if isinstance(leaf, Certified) else leaf)
     return float(np.max(np.abs(hi), initial=0.0, where=np.isfinite(hi)))
 
 
-def _floor(leaf: Certified | np.ndarray, condition: np.ndarray, largest: float) -> np.ndarray:
+def _floor(leaf: Certified | np.ndarray, condition: Any, largest: float) -> np.ndarray:
     hi = leaf.hi if isinstance(leaf, Certified) else leaf
     return np.where((hi == 0) & (condition == 0), largest, condition)

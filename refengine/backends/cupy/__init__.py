@@ -1,4 +1,4 @@
-"""The reference text on CuPy arrays, and fused CUDA kernels where they pay: ``refengine.backend("cupy")``."""
+"""The reference text on CuPy arrays: ``refengine.backend("cupy")``. CUDA kernels, once there are any, stand here."""
 
 from refengine.backends._kernel import subpackages
 

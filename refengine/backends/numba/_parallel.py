@@ -25,5 +25,11 @@ class parallel:
 
 def flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:
     """The common shape of broadcast arrays and each of them as a contiguous float64 vector."""
-    broadcast = np.broadcast_arrays(*arrays)
-    return broadcast[0].shape, [np.ascontiguousarray(a, dtype=np.float64).reshape(-1) for a in broadcast]
+    shape = np.broadcast_shapes(*map(np.shape, arrays))
+    return shape, [_vector(np.asarray(a, dtype=np.float64), shape) for a in arrays]
+
+
+def _vector(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    # np.broadcast_arrays would warn of arrays that a kernel could write to; a copy of what is repeated never does
+    spread = array if array.shape == shape else np.broadcast_to(array, shape).copy()
+    return np.ascontiguousarray(spread).reshape(-1)

@@ -68,7 +68,8 @@ def _row(p: Any, ds: Any, s: Any, x: Any, z: Any, y: Any, b: int, h: int, i: int
         ds[j] = 0.0 if s[j] == -inf else p[j] * ((ds[j] - shift) - mean)
     if drops:
         for j in range(s.size):
-            p[j] *= kept(x, b, h, i, j0 + j)
+            factor = kept(x, b, h, i, j0 + j)
+            p[j] = p[j] * factor if factor != 0 else factor
 
 
 @numba.njit(cache=True)

@@ -10,7 +10,7 @@ import math
 import numba
 import numpy as np
 
-from refengine._arrays import check_labels, check_option, check_shape, promote
+from refengine._arrays import as_float64, check_labels, check_option, check_shape, promote
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import (
@@ -38,7 +38,7 @@ def _margin(angle, sine, c, margin, boundary):
     holds = c > 0 if boundary == 2 else boundary == 0 or c > -math.cos(margin)
     if holds and margin > 0:
         return math.cos(angle + margin), math.sin(angle + margin)
-    if boundary == 3 and margin > 0:
+    if boundary == 3 and margin > 0 and not math.isnan(c):
         return -1.0, 0.0
     return c - margin * math.sin(margin) if boundary == 1 else c, sine
 
@@ -96,8 +96,8 @@ def _tangent(u, v, e):
 @scalar
 def _clipped(row, length):
     for j in range(row.shape[0]):
-        row[j] /= length[j]
-        row[j] = min(max(row[j], row.dtype.type(-1)), row.dtype.type(1))
+        c = row[j] / length[j]
+        row[j] = 1 if c > 1 else (-1 if c < -1 else c)  # min and max would pass over nan
 
 
 @parallel
@@ -149,12 +149,12 @@ def logits(cosine, labels, *, scale=64.0, margin=0.5, boundary="none", gradient=
 
 @kernel_of(reference.logits_vjp)
 def logits_vjp(g, cosine, labels, *, scale=64.0, margin=0.5, boundary="none", gradient="exact"):
-    return _logits_and_vjp(g, cosine, labels, scale, margin, boundary, gradient)[1]
+    return _logits_and_vjp(as_float64(np, "g", g), cosine, labels, scale, margin, boundary, gradient)[1]
 
 
 @kernel_of(reference.logits_value_and_vjp)
 def logits_value_and_vjp(g, cosine, labels, *, scale=64.0, margin=0.5, boundary="none", gradient="exact"):
-    return _logits_and_vjp(g, cosine, labels, scale, margin, boundary, gradient)
+    return _logits_and_vjp(as_float64(np, "g", g), cosine, labels, scale, margin, boundary, gradient)
 
 
 def _logits_and_vjp(g, cosine, labels, scale, margin, boundary, gradient):
@@ -177,14 +177,14 @@ def loss(x, weight, labels, *, scale=64.0, margin=0.5, boundary="none", gradient
 
 @kernel_of(reference.loss_vjp)
 def loss_vjp(g, x, weight, labels, *, scale=64.0, margin=0.5, boundary="none", gradient="exact", reduction="mean"):
-    return _loss(g, x, weight, labels, scale, margin, boundary, gradient, reduction)[1]
+    return _loss(as_float64(np, "g", g), x, weight, labels, scale, margin, boundary, gradient, reduction)[1]
 
 
 @kernel_of(reference.loss_value_and_vjp)
 def loss_value_and_vjp(
     g, x, weight, labels, *, scale=64.0, margin=0.5, boundary="none", gradient="exact", reduction="mean"
 ):
-    return _loss(g, x, weight, labels, scale, margin, boundary, gradient, reduction)
+    return _loss(as_float64(np, "g", g), x, weight, labels, scale, margin, boundary, gradient, reduction)
 
 
 def _loss(g, x, weight, labels, scale, margin, boundary, gradient, reduction):
@@ -224,7 +224,7 @@ def _checked(x, weight, labels, reduction):
     check_option("reduction", reduction, REDUCTIONS)
     _, dtype, x, weight = promote(x=x, weight=weight)
     check_rows_and_classes(x, weight)
-    y = check_labels("labels", labels, x.shape[0], weight.shape[0])
     if weight.shape[0] == 0:
         raise ValueError(f"weight must have shape (C, D) with C >= 1, got {tuple(weight.shape)}")
+    y = check_labels("labels", labels, x.shape[0], weight.shape[0])
     return dtype, contiguous(x, dtype), contiguous(weight, dtype), contiguous(y, np.int64)

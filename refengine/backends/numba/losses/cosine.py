@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from refengine._arrays import check_shape, promote
+from refengine._arrays import as_float64, check_shape, promote
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import contiguous, orthogonal_rows, unit_vectors
@@ -35,7 +35,7 @@ def similarity_vjp(g, x, weight):
 @kernel_of(reference.similarity_value_and_vjp)
 def similarity_value_and_vjp(g, x, weight):
     x, weight = _checked(x, weight)
-    g = contiguous(g, x.dtype)
+    g = contiguous(as_float64(np, "g", g), x.dtype)
     check_shape("g", g, ("N", "C"), N=len(x), C=len(weight))
     (unit, *size), (unit_weight, *size_weight) = unit_vectors(x), unit_vectors(weight)
     with np.errstate(all="ignore"):

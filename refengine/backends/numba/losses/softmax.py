@@ -7,6 +7,7 @@ import math
 import numba
 import numpy as np
 
+from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import contiguous, entropy_row, scalar
@@ -66,12 +67,12 @@ def loss(logits, labels, *, reduction="mean"):
 
 @kernel_of(reference.loss_vjp)
 def loss_vjp(g, logits, labels, *, reduction="mean"):
-    return _loss(g, logits, labels, reduction)[1]
+    return _loss(as_float64(np, "g", g), logits, labels, reduction)[1]
 
 
 @kernel_of(reference.loss_value_and_vjp)
 def loss_value_and_vjp(g, logits, labels, *, reduction="mean"):
-    return _loss(g, logits, labels, reduction)
+    return _loss(as_float64(np, "g", g), logits, labels, reduction)
 
 
 def _loss(g, logits, labels, reduction):
@@ -89,12 +90,12 @@ def cross_entropy(logits, target_probabilities, *, reduction="mean"):
 
 @kernel_of(reference.cross_entropy_vjp)
 def cross_entropy_vjp(g, logits, target_probabilities, *, reduction="mean"):
-    return _cross_entropy(g, logits, target_probabilities, reduction)[1]
+    return _cross_entropy(as_float64(np, "g", g), logits, target_probabilities, reduction)[1]
 
 
 @kernel_of(reference.cross_entropy_value_and_vjp)
 def cross_entropy_value_and_vjp(g, logits, target_probabilities, *, reduction="mean"):
-    return _cross_entropy(g, logits, target_probabilities, reduction)
+    return _cross_entropy(as_float64(np, "g", g), logits, target_probabilities, reduction)
 
 
 def _cross_entropy(g, logits, target_probabilities, reduction):

@@ -7,6 +7,7 @@ import math
 import numba
 import numpy as np
 
+from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import contiguous, scalar
@@ -22,6 +23,8 @@ def _distance(u, v, direction):
     for k in range(u.shape[0]):
         direction[k] = u[k] - v[k]
         largest = max(largest, abs(direction[k]))
+    if math.isnan(direction[0]):  # the whole triplet is; max passes over nan
+        return math.nan
     if largest == 0:
         return 0.0
     for k in range(u.shape[0]):
@@ -107,18 +110,18 @@ def loss_triplets(anchor, positive, negative, *, margin=0.2, squared=False, soft
 
 @kernel_of(reference.loss_triplets_vjp)
 def loss_triplets_vjp(g, anchor, positive, negative, *, margin=0.2, squared=False, soft=False, reduction="mean"):
-    return _loss(g, anchor, positive, negative, margin, squared, soft, reduction)[1]
+    return _loss(as_float64(np, "g", g), anchor, positive, negative, margin, squared, soft, reduction)[1]
 
 
 @kernel_of(reference.loss_triplets_value_and_vjp)
 def loss_triplets_value_and_vjp(
     g, anchor, positive, negative, *, margin=0.2, squared=False, soft=False, reduction="mean"
 ):
-    return _loss(g, anchor, positive, negative, margin, squared, soft, reduction)
+    return _loss(as_float64(np, "g", g), anchor, positive, negative, margin, squared, soft, reduction)
 
 
 def _loss(g, anchor, positive, negative, margin, squared, soft, reduction):
-    _, dtype, *vectors = reference._checked(anchor, positive, negative, reduction)
+    _, dtype, *vectors = reference._checked(anchor, positive, negative, margin, squared, soft, reduction)
     a, p, n = (contiguous(v, np.float64) for v in vectors)
     losses, da, dp, dn = np.empty(len(a)), np.zeros(a.shape), np.zeros(a.shape), np.zeros(a.shape)
     rows = np.zeros(len(a)) if g is None else contiguous(spread(np, g, len(a), reduction), np.float64)

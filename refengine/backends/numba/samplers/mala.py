@@ -35,7 +35,7 @@ def step(state, noise, target, *, step_size, step_size_convention="epsilon"):
 def step_value_and_vjp(g, state, noise, target, *, step_size, step_size_convention="epsilon"):
     given = {"step_size": step_size, "step_size_convention": step_size_convention}
     reference.check_hessian(target)
-    value = _run(g, state, noise, target, given)
+    value = _run((None, None) if g is None else g, state, noise, target, given)
     return reference.step_value_and_vjp(g, state, noise, target, **given) if value is None else value
 
 
@@ -47,7 +47,7 @@ def step_vjp(g, state, noise, target, *, step_size, step_size_convention="epsilo
 
 def _run(g, state, noise, target, given):
     """Value and cotangents, these only where there is a g; None where the target cannot be compiled."""
-    _, dtype, x, at_x, slope_x, z, u = chains(state, noise)
+    _, dtype, x, at_x, slope_x, z, u = chains(state, noise, reference.State)
     epsilon, log_variance = reference.epsilon_of(given["step_size"], given["step_size_convention"])
     target = compiled(target, x)
     if target is None:

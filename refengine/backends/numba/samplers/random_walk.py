@@ -28,7 +28,7 @@ def step(state, noise, target, *, scale):
 
 @kernel_of(reference.step_value_and_vjp)
 def step_value_and_vjp(g, state, noise, target, *, scale):
-    value = _run(g, state, noise, target, scale)
+    value = _run((None, None) if g is None else g, state, noise, target, scale)
     return reference.step_value_and_vjp(g, state, noise, target, scale=scale) if value is None else value
 
 
@@ -39,7 +39,7 @@ def step_vjp(g, state, noise, target, *, scale):
 
 def _run(g, state, noise, target, scale):
     """Value and cotangents, these only where there is a g; None where the target cannot be compiled."""
-    _, dtype, x, log_density, z, u = chains(state, noise)
+    _, dtype, x, log_density, z, u = chains(state, noise, reference.State)
     scale, target = check_positive("scale", scale), compiled(target, x)
     if target is None:
         return None
