@@ -28,6 +28,8 @@ from refengine.distributions import beta as reference
 from refengine.distributions.beta import *
 
 _TWO_PI = 2 * math.pi
+_TINY = 1 / 16
+_BLOCK = 256
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -43,36 +45,44 @@ def _raised(x, a, b, p, q):
     return _gamma.log_quotient(a, x) - math.log(a + b) + math.log(right)
 
 
-@numba.njit(error_model="numpy", cache=True)
-def _inside(x, a, b):
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
+def _centred(x, a, b):
+    """``m_a, m_b, m_c`` of the raised shapes and ``m_b t_b``; ``m_a t_a`` is what it lacks to 1/2."""
     p = a + 1.0 if a < _gamma.SMALLEST else a
     q = b + 1.0 if b < _gamma.SMALLEST else b
     c, c_low = _gamma.two_sum(p, q)
     m_c, m_low = _gamma.two_sum(c, -0.5)
-    m_a, m_b, y = p - 0.5, q - 0.5, 1.0 - x
-    excess = _gamma.minus_product(p, x, m_c, m_low + c_low)  # m_b t_b; m_a t_a is what it lacks to 1/2
-    t_a, t_b = (0.5 - excess) / m_a, excess / m_b
-    sigma_a, slope_a = _gamma.sigma(m_a)
-    sigma_b, slope_b = _gamma.sigma(m_b)
-    sigma_c, slope_c = _gamma.sigma(m_c)
-    if c >= 8.0 and abs(t_a) <= 0.5 and abs(t_b) <= 0.5:
-        left, right = _gamma.log1p_minus(t_a), _gamma.log1p_minus(t_b)
+    return p - 0.5, q - 0.5, m_c, _gamma.minus_product(p, x, m_c, m_low + c_low)
+
+
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
+def _inside(x, a, b, excess, m, t, rest, sigma, slope):
+    """Value and slopes for 0 < x < 1, given what the first stages found."""
+    (m_a, m_b, m_c), (t_a, t_b), (left, right), y = m, t, rest, 1.0 - x
+    raised_a, raised_b = a < _gamma.SMALLEST, b < _gamma.SMALLEST
+    if m_c >= 7.5 and abs(t_a) <= 0.5 and abs(t_b) <= 0.5:
         value = m_a * left + m_b * right + 0.5 * _gamma.log_quotient(m_c / _TWO_PI / y, x)
         left, right = left + t_a, right + t_b
     else:
         left, right = _gamma.log_share(t_a, x, m_c / m_a), _gamma.log_share(t_b, y, m_c / m_b)
         low, high = min(m_a, m_b), max(m_a, m_b)
-        value = (a if a < p else a - 1.0) * left + (b if b < q else b - 1.0) * right
+        value = (a if raised_a else a - 1.0) * left + (b if raised_b else b - 1.0) * right
         value += 0.5 * (_gamma.log_quotient(m_c * (m_c / high / _TWO_PI), low / m_c) - 1.0)
-    value -= sigma_a + (sigma_b - sigma_c)
+    value -= sigma
     dx = excess - 1.0 + 1.5 * x
-    da, db = left + (slope_c - slope_a), right + (slope_c - slope_b)
-    if a < p or b < q:
+    da, db = left + slope[0], right + slope[1]
+    if raised_a or raised_b:
+        p, q = (a + 1.0 if raised_a else a), (b + 1.0 if raised_b else b)
         value += _raised(x, a, b, p, q)
-        if b < q:
+        if raised_b:
             dx, da, db = dx + x, da - 1.0 / (p + b), db + p / (p + b) / b
-        if a < p:
-            dx, da, db = dx - y, da + b / (a + b) / a, math.log1p(-x) + _gamma.digamma_difference(b, a)
+        if raised_a:
+            dx, da = dx - y, da + b / (a + b) / a
+            if a < _TINY:  # the other sum cancels
+                db = math.log1p(-x) + _gamma.digamma_difference(b, a)
+            else:
+                db = math.log1p(-x) + math.log1p(a / m_b) + slope[2]
+                db += a / (a + b) / b if raised_b else 0.0
     return value, dx / y / x, da, db
 
 
@@ -85,11 +95,10 @@ def _edge(a, b):
 
 
 @numba.njit(error_model="numpy", cache=True)
-def _pointwise(x, a, b):
+def _on_edge(x, a, b):
+    """Value and slopes where x or a shape is not inside its domain."""
     if not (0.0 < a < math.inf and 0.0 < b < math.inf) or math.isnan(x):
         return math.nan, math.nan, math.nan, math.nan
-    if 0.0 < x < 1.0:
-        return _inside(x, a, b)
     if x == 0.0:
         value, slope = _edge(a, b)
         return value, slope, -math.inf, _gamma.digamma_difference(b, a)
@@ -99,11 +108,49 @@ def _pointwise(x, a, b):
     return -math.inf, 0.0, 0.0, 0.0
 
 
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
+def _sigmas(m, value, slope):
+    for i in range(m.size):
+        value[i], slope[i] = _gamma.sigma(m[i])
+
+
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
+def _block(g, x, a, b, value, dx, da, db):
+    """A block of points in stages: all but the last are loops without a branch, which run on the vector unit."""
+    size = x.size
+    excess, t, rest = np.empty(size), np.empty((2, size)), np.empty((2, size))
+    m, sigma, slope = np.empty((4, size)), np.empty((4, size)), np.empty((4, size))
+    for i in range(size):
+        m_a, m_b, m_c, excess[i] = _centred(x[i], a[i], b[i])
+        m[0, i], m[1, i], m[2, i], m[3, i] = m_a, m_b, m_c, m_c - 1.0
+        t[0, i], t[1, i] = (0.5 - excess[i]) / m_a, excess[i] / m_b
+    for k in range(2):
+        for i in range(size):
+            rest[k, i] = _gamma.log1p_minus(t[k, i])
+    _sigmas(m.reshape(-1), sigma.reshape(-1), slope.reshape(-1))
+    for i in range(size):
+        if 0.0 < x[i] < 1.0 and 0.0 < a[i] < math.inf and 0.0 < b[i] < math.inf:
+            found = _inside(  # numbers, not arrays, whose references would be counted
+                x[i],
+                a[i],
+                b[i],
+                excess[i],
+                (m[0, i], m[1, i], m[2, i]),
+                (t[0, i], t[1, i]),
+                (rest[0, i], rest[1, i]),
+                sigma[0, i] + (sigma[1, i] - sigma[2, i]),
+                (slope[2, i] - slope[0, i], slope[2, i] - slope[1, i], slope[3, i] - slope[1, i]),
+            )
+        else:
+            found = _on_edge(x[i], a[i], b[i])
+        value[i], dx[i], da[i], db[i] = found[0], g[i] * found[1], g[i] * found[2], g[i] * found[3]
+
+
 @parallel
 def _loop(g, x, a, b, value, dx, da, db):
-    for i in numba.prange(x.size):
-        value[i], slope_x, slope_a, slope_b = _pointwise(x[i], a[i], b[i])
-        dx[i], da[i], db[i] = g[i] * slope_x, g[i] * slope_a, g[i] * slope_b
+    for k in numba.prange((x.size + _BLOCK - 1) // _BLOCK):
+        i = slice(k * _BLOCK, (k + 1) * _BLOCK)
+        _block(g[i], x[i], a[i], b[i], value[i], dx[i], da[i], db[i])
 
 
 @kernel_of(reference.log_prob)
