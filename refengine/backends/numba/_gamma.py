@@ -21,6 +21,8 @@ __all__: list[str] = []
 
 _SPLITTER = 2.0**27 + 1
 _LARGE_DIFFERENCE, _LARGE_TRIGAMMA = 10.0, 12.0  # a derivative takes one more power of the argument
+_SQRT_HALF = np.int64(np.float64(math.sqrt(0.5)).view(np.int64))
+_LN2, _LN2_LOW = float.fromhex("0x1.62e42fefa38p-1"), float.fromhex("0x1.ef35793c7673p-45")  # k _LN2 is exact
 SMALLEST = 0.75  # of the shapes that sigma serves; smaller ones are raised by one
 # B_2k(1/2) / 2k for k = 1, 2, ...: psi(m + 1/2) = log m - sum_k ... / m^2k
 _CENTRED = np.array(
@@ -59,6 +61,22 @@ def log1p_minus(t: float) -> float:
     r = t / (2.0 + t)
     u = r * r
     return r * (2.0 * u * _polynomials.artanh_rest(u) - t)
+
+
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
+def log1p_parts(t: float, share: float) -> tuple[float, float]:
+    """``log(1 + t)`` and, where abs(t) <= 1/2, ``log(1 + t) - t``; ``share`` is 1 + t, for where t is near -1.
+
+    No branch; share must be normal. Beyond 1/2 it is ``2^k (1 + f)`` with f between sqrt(1/2) - 1 and sqrt(2) - 1.
+    """
+    near = abs(t) <= 0.5
+    v = 1.0 + t if t > -0.5 else share
+    lost = (t - (v - 1.0)) / v if t > -0.5 else 0.0  # what rounding took from 1 + t
+    k = (np.float64(v).view(np.int64) - _SQRT_HALF) >> 52
+    f = np.int64(np.float64(v).view(np.int64) - (k << 52)).view(np.float64) - 1.0
+    f = t if near else f
+    rest = log1p_minus(f)
+    return f + rest if near else k * _LN2 + (f + (rest + (lost + k * _LN2_LOW))), rest
 
 
 @numba.njit(error_model="numpy", cache=True, forceinline=True)

@@ -29,6 +29,7 @@ from refengine.distributions.beta import *
 
 _TWO_PI = 2 * math.pi
 _TINY = 1 / 16
+_SMALL = 1e-290
 _BLOCK = 256
 
 
@@ -56,21 +57,21 @@ def _centred(x, a, b):
 
 
 @numba.njit(error_model="numpy", cache=True, forceinline=True)
-def _inside(x, a, b, excess, m, t, rest, sigma, slope):
+def _inside(x, a, b, excess, m, t, logs, rest, sigma, slope):
     """Value and slopes for 0 < x < 1, given what the first stages found."""
-    (m_a, m_b, m_c), (t_a, t_b), (left, right), y = m, t, rest, 1.0 - x
-    raised_a, raised_b = a < _gamma.SMALLEST, b < _gamma.SMALLEST
-    if m_c >= 7.5 and abs(t_a) <= 0.5 and abs(t_b) <= 0.5:
-        value = m_a * left + m_b * right + 0.5 * _gamma.log_quotient(m_c / _TWO_PI / y, x)
-        left, right = left + t_a, right + t_b
+    m_a, m_b, m_c = m
+    raised_a, raised_b, y = a < _gamma.SMALLEST, b < _gamma.SMALLEST, 1.0 - x
+    if m_c >= 7.5 and abs(t[0]) <= 0.5 and abs(t[1]) <= 0.5:
+        value = m_a * rest[0] + m_b * rest[1] + 0.5 * _gamma.log_quotient(m_c / _TWO_PI / y, x)
     else:
-        left, right = _gamma.log_share(t_a, x, m_c / m_a), _gamma.log_share(t_b, y, m_c / m_b)
+        if x < _SMALL:
+            logs = _gamma.log_share(t[0], x, m_c / m_a), logs[1]
         low, high = min(m_a, m_b), max(m_a, m_b)
-        value = (a if raised_a else a - 1.0) * left + (b if raised_b else b - 1.0) * right
+        value = (a if raised_a else a - 1.0) * logs[0] + (b if raised_b else b - 1.0) * logs[1]
         value += 0.5 * (_gamma.log_quotient(m_c * (m_c / high / _TWO_PI), low / m_c) - 1.0)
     value -= sigma
     dx = excess - 1.0 + 1.5 * x
-    da, db = left + slope[0], right + slope[1]
+    da, db = logs[0] + slope[0], logs[1] + slope[1]
     if raised_a or raised_b:
         p, q = (a + 1.0 if raised_a else a), (b + 1.0 if raised_b else b)
         value += _raised(x, a, b, p, q)
@@ -118,15 +119,17 @@ def _sigmas(m, value, slope):
 def _block(g, x, a, b, value, dx, da, db):
     """A block of points in stages: all but the last are loops without a branch, which run on the vector unit."""
     size = x.size
-    excess, t, rest = np.empty(size), np.empty((2, size)), np.empty((2, size))
+    excess, t, share = np.empty(size), np.empty((2, size)), np.empty((2, size))
+    logs, rest = np.empty((2, size)), np.empty((2, size))
     m, sigma, slope = np.empty((4, size)), np.empty((4, size)), np.empty((4, size))
     for i in range(size):
         m_a, m_b, m_c, excess[i] = _centred(x[i], a[i], b[i])
         m[0, i], m[1, i], m[2, i], m[3, i] = m_a, m_b, m_c, m_c - 1.0
         t[0, i], t[1, i] = (0.5 - excess[i]) / m_a, excess[i] / m_b
+        share[0, i], share[1, i] = x[i] * (m_c / m_a), (1.0 - x[i]) * (m_c / m_b)
     for k in range(2):
         for i in range(size):
-            rest[k, i] = _gamma.log1p_minus(t[k, i])
+            logs[k, i], rest[k, i] = _gamma.log1p_parts(t[k, i], share[k, i])
     _sigmas(m.reshape(-1), sigma.reshape(-1), slope.reshape(-1))
     for i in range(size):
         if 0.0 < x[i] < 1.0 and 0.0 < a[i] < math.inf and 0.0 < b[i] < math.inf:
@@ -137,6 +140,7 @@ def _block(g, x, a, b, value, dx, da, db):
                 excess[i],
                 (m[0, i], m[1, i], m[2, i]),
                 (t[0, i], t[1, i]),
+                (logs[0, i], logs[1, i]),
                 (rest[0, i], rest[1, i]),
                 sigma[0, i] + (sigma[1, i] - sigma[2, i]),
                 (slope[2, i] - slope[0, i], slope[2, i] - slope[1, i], slope[3, i] - slope[1, i]),
