@@ -53,9 +53,10 @@ def _centred(x, a, b):
 def _factors(x, a, b, near, m_c, ratio):
     """The density's factor that stands under a square root, and its ratio to the density of the raised shapes."""
     y, p = 1.0 - x, a + 1.0 if a < _gamma.SMALLEST else a
-    left = a / ((a + b) * x) if a < _gamma.SMALLEST else 1.0
-    right = b / ((p + b) * y) if b < _gamma.SMALLEST else 1.0
-    return m_c / _TWO_PI * (1.0 / (x * y) if near else ratio), left * right
+    left = a / x / (a + b) if a < _gamma.SMALLEST else 1.0
+    right = b / (p + b) / y if b < _gamma.SMALLEST else 1.0
+    # an infinite quotient is not plain, whatever the other
+    return m_c / _TWO_PI * (1.0 / (x * y) if near else ratio), left * right if left < 1 / _SMALL else math.inf
 
 
 @numba.njit(error_model="numpy", cache=True)
