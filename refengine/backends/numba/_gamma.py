@@ -71,7 +71,7 @@ def log1p_parts(t: float, share: float) -> tuple[float, float]:
     """
     near = abs(t) <= 0.5
     v = 1.0 + t if t > -0.5 else share
-    lost = (t - (v - 1.0)) / v if t > -0.5 else 0.0  # what rounding took from 1 + t
+    lost = (t - (v - 1.0)) / v if -0.5 < t < 1e18 else 0.0  # what rounding took from 1 + t
     k = (np.float64(v).view(np.int64) - _SQRT_HALF) >> 52
     f = np.int64(np.float64(v).view(np.int64) - (k << 52)).view(np.float64) - 1.0
     f = t if near else f
