@@ -72,9 +72,10 @@ def log1p_parts(t: float, share: float) -> tuple[float, float]:
     near = abs(t) <= 0.5
     v = 1.0 + t if t > -0.5 else share
     lost = (t - (v - 1.0)) / v if -0.5 < t < 1e18 else 0.0  # what rounding took from 1 + t
-    k = (np.float64(v).view(np.int64) - _SQRT_HALF) >> 52
-    f = np.int64(np.float64(v).view(np.int64) - (k << 52)).view(np.float64) - 1.0
-    f = t if near else f
+    bits = np.float64(v).view(np.int64)
+    k = (bits - _SQRT_HALF) >> 52
+    reduced = np.int64(bits - (k << 52)).view(np.float64) - 1.0
+    f = t if near else reduced
     rest = log1p_minus(f)
     return f + rest if near else k * _LN2 + (f + (rest + (lost + k * _LN2_LOW))), rest
 

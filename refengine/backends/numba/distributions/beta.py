@@ -11,6 +11,9 @@ Near the mode A and B are ``log(1 + t)`` with ``m_a t_a + m_b t_b = 1/2``, which
 
 A shape below 3/4 is raised by one, ``f(x; a, b) = f(x; a + 1, b) a / ((a + b) x)``. The derivatives to a and b are
 ``A + sigma'(m_c) - sigma'(m_a)`` and the like.
+
+A block of points goes through the formulas in stages, each a loop without a branch or a call, so that all logarithms
+and sigmas are computed on the vector unit; the last stage picks what holds at each point.
 """
 
 from __future__ import annotations
