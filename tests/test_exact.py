@@ -6,6 +6,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+
 from validation.exact import number as exact
 from validation.exact.certify import NotCertified, certify
 from validation.exact.number import Undecided, gradient, lift, variable, working_precision
