@@ -44,7 +44,7 @@ def digamma_difference(x: Positive, d: NonNegative) -> Array:
         gap = (d / low / high) * (1 / low + 1 / high)  # s - t
         series = gap * _slope(_DIGAMMA_SERIES, s, t)
         value = head + (xp.log1p(d / low) + (d / low / high) / 2 + series)
-        value = xp.where(xp.isinf(high) & xp.isfinite(low), xp.log(d) - xp.log(low) + head, value)
+        value = xp.where(xp.isinf(d) & xp.isfinite(x), d, value)
         inside = (x > 0) & (d >= 0)
         return xp.astype(xp.where(inside, value, xp.nan), dtype, copy=False)
 
