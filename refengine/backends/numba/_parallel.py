@@ -25,5 +25,9 @@ class parallel:
 
 def flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:
     """The common shape of broadcast arrays and each of them as a contiguous float64 vector."""
-    broadcast = np.broadcast_arrays(*arrays)
-    return broadcast[0].shape, [np.ascontiguousarray(a, dtype=np.float64).reshape(-1) for a in broadcast]
+    shape = np.broadcast_shapes(*(np.shape(a) for a in arrays))
+    vectors = []
+    for a in arrays:  # a broadcast view of one element is contiguous, but numba must not see it: NumPy warns of it
+        vector = np.ascontiguousarray(a, dtype=np.float64) if np.shape(a) == shape else np.full(shape, a, np.float64)
+        vectors.append(vector.reshape(-1))
+    return shape, vectors
