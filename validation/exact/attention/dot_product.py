@@ -250,7 +250,6 @@ def _aligned(rng: np.random.Generator) -> Iterator[Draw]:
                 {"causal": True, "alignment": here},
                 flags=("ALIGNMENT",),
                 difficulty=2,
-                result="ambiguous",
                 alternatives={there: {"alignment": there}},
             )
     yield Draw(_qkv(rng, lengths=(4, 2)), {"causal": True}, flags=("ALIGNMENT",), difficulty=2)
@@ -263,7 +262,7 @@ def _aligned(rng: np.random.Generator) -> Iterator[Draw]:
 def _empty(rng: np.random.Generator) -> Iterator[Draw]:
     one_row = {"mask": np.array([[True, False, True], [False, False, False]])}
     for rule in RULES:
-        rest: dict[str, Any] = {"result": "ambiguous", "alternatives": _other_rules(rule), "difficulty": 3}
+        rest: dict[str, Any] = {"alternatives": _other_rules(rule), "difficulty": 3}
         flags = ("EMPTY_ROW", "FULLY_MASKED")
         chosen = {"empty_row": rule}
         yield Draw(_qkv(rng), chosen | one_row, flags, **rest)
@@ -352,5 +351,4 @@ def _dropped(rng: np.random.Generator) -> Iterator[Draw]:
     for rule in RULES:
         constants = {"keep_mask": np.array([True, False, True]), "keep_probability": 0.5, "empty_row": rule}
         mask = np.array([[True, True, False], [False, False, False]])
-        alternatives = _other_rules(rule)
-        yield Draw(_qkv(rng), constants | {"mask": mask}, ("EMPTY_ROW",), 3, "ambiguous", alternatives)
+        yield Draw(_qkv(rng), constants | {"mask": mask}, ("EMPTY_ROW",), 3, alternatives=_other_rules(rule))

@@ -99,12 +99,18 @@ clipped = partial(loss, clip=1e-7)
 """The cosine is clipped to 1e-7 within [-1, 1] before acos, and its gradient is 0 there."""
 
 
+def _others(constants: dict[str, Any], flags: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The other gradient by name, and where the angle is beyond pi - m the other rules."""
+    gradient = "exact" if constants["gradient"] == "straight_through" else "straight_through"
+    beyond = [rule for rule in BOUNDARIES if rule != constants["boundary"] and "BEYOND_PI_MINUS_M" in flags]
+    return {gradient: {"gradient": gradient}} | {rule: {"boundary": rule} for rule in beyond}
+
+
 def draw_logits(rng: np.random.Generator) -> Iterator[Draw]:
     def draw(c: Any, labels: Any, boundary: str = "none", gradient: str = "exact", **keywords: Any) -> Draw:
         scale, margin = keywords.pop("scale", 64.0), keywords.pop("margin", 0.5)
         constants = {"scale": scale, "margin": margin, "boundary": boundary, "gradient": gradient}
-        other = "exact" if gradient == "straight_through" else "straight_through"
-        alternatives = {} if keywords.get("result") == "invalid" else {other: {"gradient": other}}
+        alternatives = {} if keywords.get("result") == "invalid" else _others(constants, keywords.get("flags", ()))
         labels = np.array(labels, dtype=np.int64)
         return Draw(
             {"cosine": np.asarray(c, float), "labels": labels}, constants, alternatives=alternatives, **keywords
@@ -152,8 +158,7 @@ def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
             "gradient": keywords.pop("gradient", "exact"),
             "reduction": reduction,
         }
-        other = "exact" if constants["gradient"] == "straight_through" else "straight_through"
-        alternatives = {other: {"gradient": other}} | keywords.pop("alternatives", {})
+        alternatives = _others(constants, keywords.get("flags", ())) | keywords.pop("alternatives", {})
         arguments = {"x": x, "weight": w, "labels": np.array(labels, dtype=np.int64)}
         return Draw(arguments, constants, alternatives=alternatives, **keywords)
 

@@ -57,7 +57,7 @@ def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
         draw = draw_case(rng, mala, name, parameters, position, constants, difficulty=2)
         others = {c: {"step_size_convention": c} for c in conventions if c != conventions[i % 3]}
         flags = (*draw.flags, "AMBIGUOUS_CONVENTION")
-        yield Draw(draw.arguments, draw.constants, flags, 2, "ambiguous" if i > 5 else "required", others)
+        yield Draw(draw.arguments, draw.constants, flags, 2, alternatives=others)
     for i in range(16):  # steps that move nothing, steps that never land
         name, parameters, size = draw_target(rng, i, spread=2)
         step_size = decades(rng, 30, 1e5) if i % 4 > 1 else decades(rng, 1e-14, 1e-4)
