@@ -12,7 +12,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from refengine.backends._kernel import subpackages
+import refengine.backends  # noqa: F401 - first, or its later import would take the name from the function below
+from refengine._tree import subpackages
 
 __version__ = "0.1.0"
 __all__ = ["backend", "backends", "operations", "value_and_grad", "value_and_vjp"]

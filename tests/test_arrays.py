@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -72,3 +75,8 @@ def test_names_that_do_not_exist() -> None:
         refengine.no_such_family  # noqa: B018
     assert "log_beta" in dir(refengine.special)
     assert {"special", "losses", "golden"} <= set(dir(refengine))
+
+
+def test_backends_stays_a_function_after_its_package_is_imported() -> None:
+    code = "import refengine; from refengine.backends.numba import special; print(refengine.backends()[:1])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "('numpy',)"

@@ -1,5 +1,5 @@
 """Attention: one module a mechanism."""
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 
 __getattr__, __dir__ = subpackages(__name__)

@@ -1,5 +1,5 @@
 """Probability distributions: one module each, the function names the quantity."""
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 
 __getattr__, __dir__ = subpackages(__name__)

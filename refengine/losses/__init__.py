@@ -1,5 +1,5 @@
 """Margin and metric losses: one module each."""
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 
 __getattr__, __dir__ = subpackages(__name__)

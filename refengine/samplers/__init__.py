@@ -1,6 +1,6 @@
 """MCMC transitions as pure functions of a state and explicit noise: one module a sampler."""
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 from refengine.samplers.targets import Target as Target
 
 __getattr__, __dir__ = subpackages(__name__)

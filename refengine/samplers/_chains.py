@@ -11,6 +11,7 @@ import numpy as np
 from refengine._arrays import check_number, namespace, promote
 from refengine.domains import Array, Real, Unit
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import check_target
 
 T = TypeVar("T")
 
@@ -75,8 +76,11 @@ def check_positive(name: str, value: float) -> float:
 
 
 def evaluate(xp: Any, target: Target, name: str, position: Array, *before: Array) -> Array:
-    """A function of the target at a position, in float64. ValueError where its result has the wrong shape."""
-    result = getattr(target, name)(*before, position, *target.parameters)
+    """A function of the target at a position, in float64.
+
+    TypeError unless the target is a Target; ValueError where its result has the wrong shape.
+    """
+    result = getattr(check_target(target), name)(*before, position, *target.parameters)
     result = result[0] if name == "gradient_vjp" else result
     wanted = tuple(position.shape[:-1] if name == "log_density" else position.shape)
     if tuple(np.shape(result) if not hasattr(result, "shape") else result.shape) != wanted:

@@ -26,6 +26,7 @@ from refengine.samplers._chains import (
     times,
 )
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import check_target
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
@@ -69,7 +70,7 @@ def init(position: Array, target: Target) -> State:
     >>> init(np.array([2.0]), gaussian.target([0.0], [[1.0]])).gradient.tolist()
     [-2.0]
     """
-    at = (position, *target.parameters)
+    at = (position, *check_target(target).parameters)
     return State(position, target.log_density(*at), target.gradient(*at))
 
 
@@ -165,7 +166,7 @@ def epsilon_of(step_size: float, convention: str) -> tuple[float, float]:
 
 def check_hessian(target: Target) -> None:
     """TypeError where the target lacks what the vjp needs."""
-    if target.gradient_vjp is None:
+    if check_target(target).gradient_vjp is None:
         raise TypeError("target.gradient_vjp is missing: the vjp of a MALA step needs the Hessian of the log density")
 
 

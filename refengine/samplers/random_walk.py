@@ -24,6 +24,7 @@ from refengine.samplers._chains import (
     times,
 )
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import check_target
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
@@ -58,7 +59,7 @@ def init(position: Array, target: Target) -> State:
     >>> float(init(np.array([2.0]), gaussian.target([0.0], [[1.0]])).log_density)
     -2.0
     """
-    return State(position, target.log_density(position, *target.parameters))
+    return State(position, check_target(target).log_density(position, *target.parameters))
 
 
 def step(state: State, noise: Noise, target: Target, *, scale: float) -> Transition:

@@ -1,6 +1,6 @@
 """The reference text on CuPy arrays: ``refengine.backend("cupy")``. CUDA kernels, once there are any, stand here."""
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 
 __getattr__, __dir__ = subpackages(__name__, otherwise="refengine")
 

@@ -6,7 +6,7 @@ import tempfile
 
 import numba
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 
 __getattr__, __dir__ = subpackages(__name__, otherwise="refengine")
 

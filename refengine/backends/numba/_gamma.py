@@ -168,7 +168,7 @@ def trigamma_fall(x: float, d: float) -> float:
     """``psi'(x) - psi'(x + d)`` for x > 0, d >= 0: a sum of differences of squares, each as a product."""
     total = 0.0
     while x < _LARGE_TRIGAMMA:
-        total += (d / x / (x + d)) * (1.0 / x + 1.0 / (x + d))
+        total += (d / (x + d) / x) * (1.0 / x + 1.0 / (x + d))
         x += 1.0
     m = x - 0.5
     r, q = 1.0 / m, 1.0 / (m + d)

@@ -33,6 +33,13 @@ class Target(NamedTuple):
     parameters: tuple[Any, ...] = ()
 
 
+def check_target(target: Any) -> Target:
+    """The target as it came. TypeError unless it is a Target."""
+    if not isinstance(target, Target):
+        raise TypeError(f"target must be a Target of {', '.join(Target._fields)}, got {type(target).__name__}")
+    return target
+
+
 def check_position(position: Array) -> None:
     """ValueError unless the position has an axis of coordinates."""
     if position.ndim == 0:

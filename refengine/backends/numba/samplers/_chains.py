@@ -14,7 +14,7 @@ from numba.extending import is_jitted, overload
 
 from refengine.backends.numba._parallel import parallel
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import as_rows
+from refengine.samplers.targets._target import as_rows, check_target
 
 TREES = ("refengine.backends.numba.samplers.targets.", "refengine.samplers.targets.")
 
@@ -59,6 +59,7 @@ def compiled(target: Target, position: np.ndarray) -> Compiled | None:
     A built-in target, of either tree, is what ``compiled`` of its file in this tree makes of checked parameters; its
     functions of one chain are ``chain_<name>`` there. Functions compiled by ``numba.njit`` are taken as they are.
     """
+    target = check_target(target)
     functions = (target.log_density, target.gradient, target.gradient_vjp or _no_hessian)
     if all(map(is_jitted, functions)):
         return Compiled(None, *functions, tuple(target.parameters))

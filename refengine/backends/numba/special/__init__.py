@@ -1,6 +1,6 @@
 """Kernels of refengine.special, exposed as there."""
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 from refengine.backends.numba.special.digamma_difference import (
     digamma_difference,
     digamma_difference_value_and_vjp,

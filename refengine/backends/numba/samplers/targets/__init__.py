@@ -1,5 +1,5 @@
 """Kernels of refengine.samplers.targets."""
 
-from refengine.backends._kernel import subpackages
+from refengine._tree import subpackages
 
 __getattr__, __dir__ = subpackages(__name__, otherwise="refengine.samplers.targets")
