@@ -142,3 +142,7 @@ def test_compiled_kernels_older_than_a_source_are_forgotten(tmp_path):
         os.utime(tmp_path / name, (time, time))
     forget_stale_kernels(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["_gamma.py", "after.nbi"]
+
+
+def test_shipped_data_stays_small():
+    assert sum(path.stat().st_size for path in DATA.iterdir()) < 15e6
