@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 
@@ -36,23 +37,23 @@ class Outcome:
 
 
 def run_case(operation: Operation, backend: str, case: Case) -> Verdict:
-    """Call one implementation on one case: the function, its vjp, and the fused pass, which must agree."""
-    tree = refengine.backend(backend).__name__
-    arguments, constants = dict(case.arguments), case.constants
-    if backend == "cupy":
-        import cupy
-
-        arguments = {k: cupy.asarray(v) for k, v in arguments.items()}
-    args, keywords = bind(operation, arguments, constants, tree)
+    """Call one implementation on one case: the function, its vjp and the fused pass, each against the truth."""
+    arrays = import_module("cupy").asarray if backend == "cupy" else np.asarray
+    arguments, cotangent = ({k: arrays(v) for k, v in part.items()} for part in (case.arguments, case.cotangent))
+    constants = {k: arrays(v) if isinstance(v, np.ndarray) else v for k, v in case.constants.items()}
+    args, keywords = bind(operation, arguments, constants, refengine.backend(backend).__name__)
     function = operation.on(backend)
     value = function(*args, **keywords)
     if not operation.has_vjp:
         return judge(case, flatten(value), None)
-    g = unflatten(value, dict(case.cotangent))
-    fused_value, fused = refengine.value_and_vjp(function, g, *args, **keywords)
-    gradients = cotangents_by_name(operation, arguments, fused)
-    verdict = judge(case, flatten(value), gradients)
-    again = judge(case, flatten(fused_value), None)
+    g, module = unflatten(value, cotangent), import_module(function.__module__)
+    gradients = getattr(module, f"{operation.name}_vjp")(g, *args, **keywords)
+    verdict = judge(case, flatten(value), cotangents_by_name(operation, arguments, gradients))
+    fused = getattr(module, f"{operation.name}_value_and_vjp", None)
+    if fused is None:
+        return verdict
+    value, gradients = fused(g, *args, **keywords)
+    again = judge(case, flatten(value), cotangents_by_name(operation, arguments, gradients))
     return Verdict(verdict.units | {f"fused {k}": v for k, v in again.units.items()}, verdict.problems + again.problems)
 
 

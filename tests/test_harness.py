@@ -79,11 +79,21 @@ def corruptions(operation: Operation) -> tuple[Corruption, ...]:
     return (*EVERYWHERE, *(ELEMENTWISE if len(operation.differentiable) > 1 else ELEMENTWISE[:2]))
 
 
-def plant(monkeypatch: pytest.MonkeyPatch, operation: Operation, corrupt: Corruption) -> None:
-    """Replace function, vjp and fused pass of the reference by corrupted ones; a call within a call stays as it was."""
-    module = import_module(operation.function.__module__)
+SUFFIXES = ("", "_vjp", "_value_and_vjp")
+
+
+def plant(
+    monkeypatch: pytest.MonkeyPatch,
+    operation: Operation,
+    corrupt: Corruption,
+    backend: str = "numpy",
+    suffixes: tuple[str, ...] = SUFFIXES,
+) -> None:
+    """Replace function, vjp and fused pass by corrupted ones, or some of them; a call within a call stays as it was."""
+    module = import_module(operation.on(backend).__module__)
     running: list[str] = []
-    for suffix, first in (("", 0), ("_vjp", 1), ("_value_and_vjp", 1)):
+    for suffix in suffixes:
+        first = int(suffix != "")
         original = getattr(module, operation.name + suffix, None)
         if original is None:
             continue
@@ -128,3 +138,17 @@ def test_the_mutants_are_mutants(operation: Operation, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         plant(patch, operation, lambda value, gradients, args: (value, gradients))
         checks.agrees_with_golden(operation, "numpy")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_mistake_in_one_of_the_three_functions_alone_is_caught(
+    operation: Operation, backend: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vjp is judged although the fused pass exists, and the fused pass although the vjp does, on every backend."""
+    if not hasattr(import_module(operation.on(backend).__module__), operation.name + suffix):
+        pytest.skip("no such function")
+    corrupt = float32_cast if suffix == "" and operation.has_vjp else corruptions(operation)[0]
+    with monkeypatch.context() as patch:
+        plant(patch, operation, corrupt, backend, (suffix,))
+        with pytest.raises(AssertionError):
+            checks.agrees_with_golden(operation, backend)
