@@ -27,7 +27,7 @@ from refengine.golden import DATA, Answer, Case, GoldenFile
 from refengine.golden._export import write_safetensors
 from refengine.golden._format import encode_case, serialise, uid
 from validation.exact.certify import certify
-from validation.exact.draws import Draw
+from validation.exact.draws import Draw, spread
 from validation.flags import FLAGS
 
 BLOCK = 8
@@ -35,10 +35,17 @@ LOW_PRECISIONS = {"EXACT_F32": (24, -149, 128), "EXACT_F16": (11, -24, 16), "EXA
 
 
 def draws(operation: Operation, salt: str = "") -> list[Draw]:
-    """The cases to certify, the same on every call with the same salt."""
+    """The cases to certify, the same on every call with the same salt.
+
+    The definition's file draws them in ``draw_<name>``; where it has none, they are spread over the domains of the
+    signature, with the file's ``near`` and ``RANGES``.
+    """
     seed = int.from_bytes(hashlib.sha256((operation.path + salt).encode()).digest()[:8], "big")
-    exact = import_module(f"validation.exact.{operation.module}")
-    return list(getattr(exact, f"draw_{operation.name}")(np.random.default_rng(seed)))
+    exact, rng = import_module(f"validation.exact.{operation.module}"), np.random.default_rng(seed)
+    own = getattr(exact, f"draw_{operation.name}", None)
+    if own is not None:
+        return list(own(rng))
+    return list(spread(rng, operation.domains, getattr(exact, "near", None), getattr(exact, "RANGES", None)))
 
 
 def certified_case(operation: Operation, draw: Draw, index: int) -> Case:

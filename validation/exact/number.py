@@ -200,6 +200,22 @@ def acos(x: Number) -> Number:
 
 
 @_elementwise
+def atan(x: Number) -> Number:
+    return Number(x.ball.atan(), [(x, lambda g: g / (1 + x * x))])
+
+
+@_elementwise
+def erfc(x: Number) -> Number:
+    return Number(x.ball.erfc(), [(x, lambda g: -2 * g * exp(-x * x) / sqrt(pi()))])
+
+
+@_elementwise
+def power(x: Number, y: Number) -> Number:
+    """x^y for x > 0."""
+    return exp(y * log(x))
+
+
+@_elementwise
 def lgamma(x: Number) -> Number:
     return Number(x.ball.lgamma(), [(x, lambda g: g * digamma(x))])
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
 import numpy as np
+
+from refengine._arrays import elementwise, unbroadcast
 
 _LAUNCH = threading.RLock()  # numba's workqueue layer aborts the process when two threads launch parallel loops at once
 
@@ -21,6 +23,22 @@ class parallel:
     def __call__(self, *arguments: Any) -> Any:
         with _LAUNCH:
             return self.loop(*arguments)
+
+
+def fused(loop: Any, names: Sequence[str], g: Any, **arguments: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Value and cotangents of an elementwise kernel ``loop(g, *arguments, value, *slopes)``, each in its own shape.
+
+    ``names`` are the arguments that have a cotangent, in the order of the slopes.
+    """
+    _, dtype, *_ = elementwise(**arguments)
+    _, gradient_dtype, *arrays = elementwise(g=g, **arguments)
+    shape, vectors = flat(*arrays)
+    out = np.empty((1 + len(names), vectors[0].size))
+    loop(*vectors, *out)
+    value, *slopes = out.reshape(-1, *shape)
+    return value.astype(dtype, copy=False), tuple(
+        unbroadcast(slope, arguments[name], gradient_dtype) for slope, name in zip(slopes, names, strict=True)
+    )
 
 
 def flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:

@@ -23,10 +23,9 @@ import math
 import numba
 import numpy as np
 
-from refengine._arrays import elementwise, unbroadcast
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba import _gamma
-from refengine.backends.numba._parallel import flat, parallel
+from refengine.backends.numba._parallel import fused, parallel
 from refengine.distributions import beta as reference
 from refengine.distributions.beta import *
 
@@ -199,12 +198,4 @@ def log_prob_vjp(g, x, a, b):
 
 @kernel_of(reference.log_prob_value_and_vjp)
 def log_prob_value_and_vjp(g, x, a, b):
-    _, dtype, *_ = elementwise(x=x, a=a, b=b)
-    _, gradient_dtype, *arrays = elementwise(g=g, x=x, a=a, b=b)
-    shape, vectors = flat(*arrays)
-    out = np.empty((4, vectors[0].size))
-    _loop(*vectors, *out)
-    value, *slopes = out.reshape(4, *shape)
-    return value.astype(dtype, copy=False), tuple(
-        unbroadcast(slope, like, gradient_dtype) for slope, like in zip(slopes, (x, a, b), strict=True)
-    )
+    return fused(_loop, ("x", "a", "b"), g, x=x, a=a, b=b)

@@ -16,12 +16,10 @@ from __future__ import annotations
 import math
 
 import numba
-import numpy as np
 
-from refengine._arrays import elementwise, unbroadcast
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba import _gamma
-from refengine.backends.numba._parallel import flat, parallel
+from refengine.backends.numba._parallel import fused, parallel
 from refengine.distributions import binomial as reference
 from refengine.distributions.binomial import *
 
@@ -83,10 +81,4 @@ def log_prob_vjp(g, k, n, p):
 
 @kernel_of(reference.log_prob_value_and_vjp)
 def log_prob_value_and_vjp(g, k, n, p):
-    _, dtype, *_ = elementwise(k=k, n=n, p=p)
-    _, gradient_dtype, *arrays = elementwise(g=g, k=k, n=n, p=p)
-    shape, vectors = flat(*arrays)
-    value, dp = np.empty((2, vectors[0].size))
-    _loop(*vectors, value, dp)
-    value, dp = value.reshape(shape), dp.reshape(shape)
-    return value.astype(dtype, copy=False), (unbroadcast(dp, p, gradient_dtype),)
+    return fused(_loop, ("p",), g, k=k, n=n, p=p)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 
 import numba
-import numpy as np
 
 from refengine import special as reference
-from refengine._arrays import elementwise, unbroadcast
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba import _gamma
-from refengine.backends.numba._parallel import flat, parallel
+from refengine.backends.numba._parallel import fused, parallel
 from refengine.special.digamma_difference import *
 
 
@@ -41,10 +39,4 @@ def digamma_difference_vjp(g, x, d):
 
 @kernel_of(reference.digamma_difference_value_and_vjp)
 def digamma_difference_value_and_vjp(g, x, d):
-    _, dtype, *_ = elementwise(x=x, d=d)
-    _, gradient_dtype, *arrays = elementwise(g=g, x=x, d=d)
-    shape, vectors = flat(*arrays)
-    out = np.empty((3, vectors[0].size))
-    _loop(*vectors, *out)
-    value, dx, dd = out.reshape(3, *shape)
-    return value.astype(dtype), (unbroadcast(dx, x, gradient_dtype), unbroadcast(dd, d, gradient_dtype))
+    return fused(_loop, ("x", "d"), g, x=x, d=d)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 
 import numba
-import numpy as np
 
 from refengine import special as reference
-from refengine._arrays import elementwise, unbroadcast
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba import _gamma
-from refengine.backends.numba._parallel import flat, parallel
+from refengine.backends.numba._parallel import fused, parallel
 from refengine.special.log_beta import *
 
 _HALF_LOG_TWO_PI_E = 0.5 * math.log(2 * math.pi) + 0.5
@@ -59,10 +57,4 @@ def log_beta_vjp(g, a, b):
 
 @kernel_of(reference.log_beta_value_and_vjp)
 def log_beta_value_and_vjp(g, a, b):
-    _, dtype, *_ = elementwise(a=a, b=b)
-    _, gradient_dtype, *arrays = elementwise(g=g, a=a, b=b)
-    shape, vectors = flat(*arrays)
-    out = np.empty((3, vectors[0].size))
-    _loop(*vectors, *out)
-    value, da, db = out.reshape(3, *shape)
-    return value.astype(dtype), (unbroadcast(da, a, gradient_dtype), unbroadcast(db, b, gradient_dtype))
+    return fused(_loop, ("a", "b"), g, a=a, b=b)
