@@ -17,7 +17,8 @@ from tests import checks
 
 
 def test_golden(operation: Operation, backend: str) -> None:
-    checks.agrees_with_golden(operation, backend)
+    errors = checks.agrees_with_golden(operation, backend)
+    assert np.median(errors) <= 1
 
 
 def test_layouts(operation: Operation, backend: str) -> None:
@@ -37,7 +38,7 @@ def _stacked(operation: Operation) -> tuple[list[np.ndarray], np.ndarray]:
         c for c in load(operation.path).cases if all(a.ndim == 0 for a in c.arguments.values()) and not c.constants
     ]
     arguments = [np.stack([c.arguments[name] for c in cases]) for name in operation.domains]
-    return arguments, np.stack([c.value["value"].hi for c in cases])
+    return arguments, np.stack([getattr(c.value["value"], "hi", c.value["value"]) for c in cases])
 
 
 def test_many_points_at_once(operation: Operation, backend: str) -> None:
@@ -46,23 +47,27 @@ def test_many_points_at_once(operation: Operation, backend: str) -> None:
         pytest.skip("not elementwise")
     function, (arguments, truth) = operation.on(backend), _stacked(operation)
     value = function(*arguments)
-    one_by_one = np.array([function(*(a[i] for a in arguments)) for i in range(len(truth))])
-    np.testing.assert_allclose(value, one_by_one, rtol=1e-15, atol=0)
+    some = range(0, len(truth), 8)
+    one_by_one = np.array([function(*(a[i] for a in arguments)) for i in some])
+    np.testing.assert_allclose(value[some], one_by_one, rtol=1e-15, atol=0)
     first, *rest = (a[:40] for a in arguments)
     grid = function(first[:, None], *(a[None, :] for a in rest))
     assert grid.shape == (40, 40)
     np.testing.assert_allclose(np.diagonal(grid), value[:40], rtol=1e-15, atol=0)
     empty = [a[:0] for a in arguments]
-    value, gradients = refengine.value_and_vjp(function, np.zeros(0), *empty)
-    assert value.shape == (0,)
-    assert all(g.shape == (0,) for g in gradients)
+    assert function(*empty).shape == (0,)
+    if operation.has_vjp:
+        _, gradients = refengine.value_and_vjp(function, np.zeros(0), *empty)
+        assert all(g.shape == (0,) for g in gradients)
+    if not rest:
+        return
     with pytest.raises(ValueError, match="do not broadcast"):
         function(np.zeros(2), *(np.zeros(3) for _ in rest))
 
 
 def test_broadcast_cotangents_are_summed(operation: Operation, backend: str) -> None:
-    if not checks.elementwise(operation):
-        pytest.skip("not elementwise")
+    if not (checks.elementwise(operation) and operation.has_vjp):
+        pytest.skip("not elementwise, or no vjp")
     arguments, _ = _stacked(operation)
     arguments = [a[:6] for a in arguments]
     columns = [a.reshape((-1,) + (1,) * (len(arguments) - 1 - i)) for i, a in enumerate(arguments)]
@@ -78,9 +83,8 @@ def test_broadcast_cotangents_are_summed(operation: Operation, backend: str) -> 
 
 
 def test_eight_threads_give_the_bits_of_one(operation: Operation, backend: str) -> None:
-    cases = [c for c in load(operation.path).cases if c.result == "required"][
-        :: max(1, len(load(operation.path).cases) // 16)
-    ]
+    required = [c for c in load(operation.path).cases if c.result == "required"]
+    cases = required[:: max(1, len(required) // 8)]
 
     def bits(case: object) -> list[bytes]:
         value, gradients = checks.call(operation, backend, case, lambda a: a)  # type: ignore[arg-type]

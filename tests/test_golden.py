@@ -18,9 +18,10 @@ from refengine import golden
 from refengine.golden import GoldenFormatError, reader
 from refengine.golden._export import bulk, write_safetensors
 from refengine.golden._format import encode_case, parse, serialise, uid
+from refengine.golden._text import content, path_of, write
 
 OPERATION = "special.log_beta"
-SOURCE = golden.DATA / f"{OPERATION}.json"
+SOURCE = path_of(OPERATION)
 
 
 def some_operations():
@@ -32,16 +33,16 @@ def some_operations():
 @pytest.fixture
 def node():
     """A golden file of three cases as a JSON object, to be broken."""
-    whole = json.loads(SOURCE.read_text("utf-8"))
+    whole = json.loads(content(SOURCE))
     return {**whole, "cases": whole["cases"][:3], "numberOfCases": 3}
 
 
 @pytest.fixture
 def copied(tmp_path):
     """A few cases in both layers with their hashes, to be altered."""
-    file, path = golden.load(OPERATION), tmp_path / SOURCE.name
-    path.write_text(serialise(replace(file, cases=file.cases[:12])), "utf-8", newline="\n")
-    write_safetensors(path)
+    file, path = golden.load(OPERATION), tmp_path / f"{OPERATION}.json"
+    write(path, serialise(replace(file, cases=file.cases[:12])))
+    write_safetensors(path, path.with_suffix(".safetensors"))
     write_sums(tmp_path)
     return path
 
@@ -57,13 +58,29 @@ def write_sums(directory):
 
 @pytest.mark.parametrize("name", some_operations())
 def test_round_trip(name):
-    text = (golden.DATA / f"{name}.json").read_text("utf-8")
+    text = content(path_of(name)).decode()
     assert serialise(parse(text, name)) == text
 
 
 @pytest.mark.parametrize("name", some_operations())
 def test_validate_shipped(name):
-    assert golden.validate(golden.DATA / f"{name}.json") == ("hash", "format", "schema", "canonical", "twin")
+    assert golden.validate(path_of(name)) == ("hash", "format", "schema", "canonical")
+
+
+def test_compressed_is_the_same_text_and_the_same_bytes(tmp_path):
+    text = content(SOURCE).decode()
+    for name in ("a.json.gz", "b.json.gz", "c.json"):
+        write(tmp_path / name, text)
+        assert content(tmp_path / name).decode() == text
+    assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
+
+
+def test_damaged_compression_is_named(tmp_path):
+    raw, path = SOURCE.read_bytes(), tmp_path / SOURCE.name
+    for broken in (raw[:-20], raw[:40], b"", raw[:200] + bytes(50) + raw[250:], b"no gzip"):
+        path.write_bytes(broken)
+        with pytest.raises(GoldenFormatError, match=r"special\.log_beta\.json"):
+            golden.read(path)
 
 
 def test_sums_name_every_file():
@@ -83,7 +100,7 @@ def test_uid_is_stable_for_ever():
 
 
 def test_uids_are_unique():
-    texts = [(golden.DATA / f"{operation}.json").read_text("utf-8") for operation in golden.operations()]
+    texts = [content(path_of(operation)).decode() for operation in golden.operations()]
     uids = [uid for text in texts for uid in re.findall(r'"uid":"([0-9a-f]{16})"', text)]
     assert len(uids) == sum(golden.header(operation)["numberOfCases"] for operation in golden.operations())
     assert [uid for uid, count in Counter(uids).items() if count > 1] == []
@@ -233,12 +250,14 @@ def test_flips_behind_a_right_hash(copied):
 
 
 def test_load_checks_the_hash(copied, monkeypatch):
-    monkeypatch.setattr(golden, "DATA", copied.parent)
+    packed = copied.with_name(f"{copied.name}.gz")
+    write(packed, copied.read_text("utf-8"))
+    monkeypatch.setattr("refengine.golden._text.DATA", copied.parent)
     golden.load.cache_clear()
     try:
         assert golden.load(OPERATION).operation == OPERATION
         golden.load.cache_clear()
-        copied.write_text(copied.read_text("utf-8").replace('"0.1.0"', '"0.1.1"'), "utf-8")
+        write(packed, copied.read_text("utf-8").replace('"0.1.0"', '"0.1.1"'))
         with pytest.raises(GoldenFormatError, match=r"special\.log_beta\.json: the sha256 differs"):
             golden.load(OPERATION)
     finally:
@@ -261,7 +280,7 @@ def test_twin_is_compared_bit_for_bit(copied):
 
 def test_not_canonical(copied):
     copied.write_text(json.dumps(json.loads(copied.read_text("utf-8"))), "utf-8")
-    write_safetensors(copied)
+    write_safetensors(copied, copied.with_suffix(".safetensors"))
     write_sums(copied.parent)
     with pytest.raises(GoldenFormatError, match="line 1 is not written canonically"):
         golden.validate(copied)
@@ -287,7 +306,7 @@ def test_standard_library_reader_agrees(name):
         return {"value": part} if list(leaves) == ["value"] else part
 
     file = golden.load(name)
-    read = list(reader.cases(golden.DATA / f"{name}.json"))
+    read = list(reader.cases(path_of(name)))
     assert len(read) == len(file.cases)
     for case, node in islice(zip(file.cases, read, strict=True), 60):
         assert (case.id, case.uid, list(case.flags), case.result) == tuple(
@@ -305,7 +324,7 @@ def test_standard_library_reader_agrees(name):
 def test_standard_library_reader_stands_alone():
     source = (golden.DATA.parent / "reader.py").read_text("utf-8")
     imports = set(re.findall(r"^(?:from|import) ([\w.]+)", source, re.M))
-    assert imports == {"__future__", "json", "collections.abc", "os", "typing"}
+    assert imports == {"__future__", "gzip", "json", "collections.abc", "os", "typing"}
     assert source.count("\n") <= 60
 
 
@@ -323,7 +342,8 @@ def test_export(tmp_path, format):
     if format == "json":
         assert golden.validate(path) == ("hash", "format", "schema", "canonical")
     elif format == "safetensors":
-        assert path.read_bytes() == SOURCE.with_suffix(".safetensors").read_bytes()
+        write_safetensors(SOURCE, tmp_path / "again")
+        assert path.read_bytes() == (tmp_path / "again").read_bytes()
     else:
         with np.load(path, allow_pickle=False) as file:
             assert set(file) == arrays.keys() | {f"metadata.{k}" for k in metadata}

@@ -24,8 +24,9 @@ import refengine
 from refengine._call import bind
 from refengine._walk import Operation, find
 from refengine.golden import DATA, Answer, Case, GoldenFile
-from refengine.golden._export import write_safetensors
 from refengine.golden._format import encode_case, serialise, uid
+from refengine.golden._text import names, path_of, plain_name, sha256
+from refengine.golden._text import write as write_text
 from validation.exact.certify import certify
 from validation.exact.draws import Draw, spread
 from validation.flags import FLAGS
@@ -170,21 +171,19 @@ def generate(paths: list[str]) -> None:
 
 
 def write(operation: Operation, cases: list[Case]) -> None:
-    """Both layers of one operation."""
+    """The golden file of one operation."""
     flags = sorted({flag for case in cases for flag in case.flags} & FLAGS.keys())
     versions = {"refengine": refengine.__version__, "python-flint": flint.__version__}
     file = GoldenFile(
         operation.path, "default", definition_of(operation), versions, {f: FLAGS[f] for f in flags}, tuple(cases)
     )
     DATA.mkdir(exist_ok=True)
-    (DATA / f"{operation.path}.json").write_text(serialise(file), "utf-8", newline="\n")
-    write_safetensors(DATA / f"{operation.path}.json")
+    write_text(path_of(operation.path), serialise(file))
 
 
 def write_sums() -> None:
-    """The hash of every file, for the reader."""
-    names = sorted(p.name for p in DATA.iterdir() if p.suffix in (".json", ".safetensors"))
-    lines = [f"{hashlib.sha256((DATA / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    """The hash of every file's text, for the reader."""
+    lines = [f"{sha256(path)}  {plain_name(path)}\n" for path in map(path_of, names())]
     (DATA / "SHA256SUMS").write_text("".join(lines), "utf-8", newline="\n")
 
 

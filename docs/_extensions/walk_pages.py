@@ -20,7 +20,7 @@ from sphinx.util.inspect import stringify_signature
 import refengine
 from refengine import domains
 from refengine._walk import NOT_FAMILIES, Operation, find, modules
-from refengine.golden import DATA
+from refengine.golden._text import content, path_of
 from validation.flags import FLAGS
 
 HERE = Path(__file__).parents[1]
@@ -55,10 +55,10 @@ def families() -> Iterator[str]:
 @cache
 def golden(path: str) -> tuple[int, dict[str, int], int] | None:
     """Cases, cases by flag, and cases with another convention, of an operation's golden file."""
-    file = DATA / f"{path}.json"
+    file = path_of(path)
     if not file.exists():
         return None
-    cases = json.loads(file.read_text("utf-8"))["cases"]
+    cases = json.loads(content(file))["cases"]
     flags = Counter(flag for case in cases for flag in case["flags"])
     return len(cases), dict(sorted(flags.items())), sum(bool(case["alternatives"]) for case in cases)
 

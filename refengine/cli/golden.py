@@ -40,9 +40,9 @@ def export_command(directory: str, format_: str, json_: bool) -> None:
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False))
 @json_option
 def validate_command(files: tuple[str, ...], json_: bool) -> None:
-    """Check hash, format, schema, canonical text and .safetensors twin of FILES, or of all that the package ships."""
+    """Check hash, format, schema, canonical text and a .safetensors twin of FILES, or of all that the package ships."""
     rows = []
-    for path in progress(files or [str(path) for path in sorted(golden.DATA.glob("*.json"))], "validate"):
+    for path in progress(files or [str(path) for path in sorted(golden.DATA.glob("*.json*"))], "validate"):
         rows.append(_row(path))
         if not json_:
             say(f"{rows[-1]['status']}: {rows[-1]['file']}: {rows[-1]['said']}", rows[-1]["status"] == "passed")

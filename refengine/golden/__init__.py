@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 from refengine.golden._case import Answer, Case, Certified, GoldenFile, GoldenFormatError
 from refengine.golden._export import export
 from refengine.golden._format import parse
+from refengine.golden._text import DATA, decoded_text, head, names, path_of, plain_name
 from refengine.golden._validate import check_hash, validate
 
 __all__ = [
+    "DATA",
     "Answer",
     "Case",
     "Certified",
@@ -28,8 +29,6 @@ __all__ = [
     "validate",
 ]
 
-DATA = Path(__file__).parent / "data"
-
 
 def operations() -> tuple[str, ...]:
     """Every operation that has golden vectors.
@@ -37,7 +36,7 @@ def operations() -> tuple[str, ...]:
     >>> "special.log_beta" in operations()
     True
     """
-    return tuple(sorted(path.stem for path in DATA.glob("*.json")))
+    return names()
 
 
 @cache
@@ -64,7 +63,7 @@ def load(operation: str, convention: str = "default") -> GoldenFile:
 
 
 def _load(name: str) -> GoldenFile:
-    path = DATA / f"{name}.json"
+    path = path_of(name)
     file = read(path)  # first: it names the place where the format is broken, if it is
     check_hash(path)
     return file
@@ -104,17 +103,13 @@ def header(name: str) -> dict[str, Any]:
     >>> header("special.log_beta")["operation"]
     'special.log_beta'
     """
-    head, separator, _ = (DATA / f"{name}.json").read_text("utf-8").partition(',\n "cases": [\n')
     try:
-        return dict(json.loads(head + "}" if separator else head))
-    except ValueError as error:
+        return head(path_of(name))
+    except (ValueError, OSError, EOFError) as error:
         raise GoldenFormatError(f"{name}.json: {error}") from None
 
 
 def read(path: str | Path) -> GoldenFile:
-    """Read a golden file from anywhere. Raises `GoldenFormatError` that names the place."""
+    """Read a golden file from anywhere, ``.json`` or ``.json.gz``. Raises `GoldenFormatError` that names the place."""
     path = Path(path)
-    try:
-        return parse(path.read_bytes().decode("utf-8"), path.name)
-    except UnicodeDecodeError as error:
-        raise GoldenFormatError(f"{path.name}: byte {error.start} is not UTF-8") from None
+    return parse(decoded_text(path), plain_name(path))

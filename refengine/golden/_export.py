@@ -14,6 +14,7 @@ import numpy as np
 
 from refengine.golden._case import Answer, Case, Certified
 from refengine.golden._format import parse
+from refengine.golden._text import content, names, path_of, plain_name
 
 FORMATS = ("json", "safetensors", "npz")
 
@@ -49,10 +50,10 @@ def tensors(case: Case) -> dict[str, np.ndarray]:
 
 def bulk(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays and the metadata of a golden JSON file's flat twin."""
-    text = source.read_bytes()
-    file = parse(text.decode("utf-8"), source.name)
-    names = sorted({flag for case in file.cases for flag in case.flags})
-    bits = [sum(1 << names.index(flag) for flag in case.flags) for case in file.cases]
+    text = content(source)
+    file = parse(text.decode("utf-8"), plain_name(source))
+    flags = sorted({flag for case in file.cases for flag in case.flags})
+    bits = [sum(1 << flags.index(flag) for flag in case.flags) for case in file.cases]
     arrays = {"flags": np.array(bits, dtype=np.int64)}
     for case in file.cases:
         arrays |= tensors(case)
@@ -61,7 +62,7 @@ def bulk(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         "operation": file.operation,
         "convention": file.convention,
         "sha256": hashlib.sha256(text).hexdigest(),
-        "flags": json.dumps(names),
+        "flags": json.dumps(flags),
         "uids": json.dumps([case.uid for case in file.cases]),
         "results": json.dumps([case.result for case in file.cases]),
         "constants": json.dumps(
@@ -71,19 +72,19 @@ def bulk(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return arrays, metadata
 
 
-def write_safetensors(source: Path, target: Path | None = None) -> None:
-    """Write the ``.safetensors`` twin of a golden JSON file, by default beside it."""
+def write_safetensors(source: Path, target: Path) -> None:
+    """Write the ``.safetensors`` twin of a golden file: the same bytes whenever it is the same file."""
     arrays, metadata = bulk(source)
-    content = import_module("safetensors.numpy").save(arrays, metadata)
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
+    saved = import_module("safetensors.numpy").save(arrays, metadata)
+    size = int.from_bytes(saved[:8], "little")
+    header = json.loads(saved[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))  # the library writes them in random order
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
-    (target or source.with_suffix(".safetensors")).write_bytes(content[:8] + text + content[8 + size :])
+    target.write_bytes(saved[:8] + text + saved[8 + size :])
 
 
 def export(directory: str | Path, format: str = "json", operations: Iterable[str] | None = None) -> list[Path]:
-    """Copy golden files, by default all, to ``directory`` as "json", "safetensors" or "npz"; returns the paths.
+    """Write golden files, by default all, to ``directory`` as "json", "safetensors" or "npz"; returns the paths.
 
     No format holds pickles. Beside the files lies their SHA256SUMS; beside the JSON its schema, too, and the
     standard-library reader.
@@ -92,15 +93,15 @@ def export(directory: str | Path, format: str = "json", operations: Iterable[str
     """
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}")
-    target, data = Path(directory), Path(__file__).parent / "data"
+    target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
     written = []
-    for source in sorted(data.glob("*.json") if operations is None else (data / f"{o}.json" for o in operations)):
-        path = target / f"{source.stem}.{format}"
+    for name in names() if operations is None else sorted(operations):
+        path, source = target / f"{name}.{format}", path_of(name)
         if format == "json":
-            shutil.copyfile(source, path)
+            path.write_bytes(content(source))
         elif format == "safetensors":
-            shutil.copyfile(source.with_suffix(".safetensors"), path)
+            write_safetensors(source, path)
         else:
             arrays, metadata = bulk(source)
             texts = {f"metadata.{k}": np.array(v) for k, v in metadata.items()}
@@ -110,5 +111,5 @@ def export(directory: str | Path, format: str = "json", operations: Iterable[str
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in written]
     (target / "SHA256SUMS").write_text("".join(sums), "utf-8", newline="\n")
     for name in ("schema.json", "reader.py") if format == "json" else ():
-        shutil.copyfile(data.parent / name, target / name)
+        shutil.copyfile(Path(__file__).parent / name, target / name)
     return written

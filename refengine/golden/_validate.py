@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from importlib import import_module
@@ -14,49 +13,51 @@ import numpy as np
 from refengine.golden._case import GoldenFormatError
 from refengine.golden._export import bulk
 from refengine.golden._format import parse, serialise
+from refengine.golden._text import DATA, decoded_text, plain_name, sha256
 
 HERE = Path(__file__).parent
 
 
 def validate(path: str | Path) -> tuple[str, ...]:
-    """Check one golden JSON file and what lies beside it; the names of the checks that could be made.
+    """Check one golden file and what lies beside it; the names of the checks that could be made.
 
-    "hash" where a SHA256SUMS lies beside it, "twin" where its ``.safetensors`` does (for the files of the package both
-    must), "format", "schema" and "canonical" always. Raises `GoldenFormatError` that names the file and the place;
+    "hash" where a SHA256SUMS lies beside it (for the files of the package it must), "twin" where its ``.safetensors``
+    does, "format", "schema" and "canonical" always. Raises `GoldenFormatError` that names the file and the place;
     ImportError where jsonschema or safetensors is not installed.
 
-    >>> validate(HERE / "data" / "special.log_beta.json")
-    ('hash', 'format', 'schema', 'canonical', 'twin')
+    >>> validate(DATA / "special.log_beta.json.gz")
+    ('hash', 'format', 'schema', 'canonical')
     """
     path, done = Path(path), []
-    content, shipped = path.read_bytes(), path.resolve().parent == (HERE / "data").resolve()
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise GoldenFormatError(f"{path.name}: byte {error.start} is not UTF-8") from None
-    file = parse(text, path.name)
+    name, text, shipped = plain_name(path), decoded_text(path), path.resolve().parent == DATA.resolve()
+    file = parse(text, name)
     if shipped or (path.parent / "SHA256SUMS").exists():
         check_hash(path)
         done.append("hash")
-    _check_schema(text, path.name)
+    _check_schema(text, name)
     if serialise(file) != text:
-        raise GoldenFormatError(f"{path.name}: {_first_difference(serialise(file), text)}")
+        raise GoldenFormatError(f"{name}: {_first_difference(serialise(file), text)}")
     done += ["format", "schema", "canonical"]
-    if shipped or path.with_suffix(".safetensors").exists():
+    if _twin_of(path).exists():
         _check_twin(path)
         done.append("twin")
     return tuple(done)
 
 
-def validate_sums(directory: str | Path = HERE / "data") -> None:
+def _twin_of(path: Path) -> Path:
+    return path.with_name(plain_name(path)).with_suffix(".safetensors")
+
+
+def validate_sums(directory: str | Path = DATA) -> None:
     """`GoldenFormatError` unless SHA256SUMS names exactly the files of a directory, each with its hash."""
     directory = Path(directory)
-    there = {p.name for p in directory.iterdir() if p.suffix in (".json", ".safetensors")}
+    files = {plain_name(p): p for p in directory.iterdir() if p.suffix in (".json", ".gz", ".safetensors")}
+    there = set(files)
     listed = {line.partition("  ")[2] for line in _sums(directory)}
     if there != listed:
         raise GoldenFormatError(f"SHA256SUMS and the directory differ in {', '.join(sorted(there ^ listed))}")
     for name in sorted(there):
-        check_hash(directory / name)
+        check_hash(files[name])
 
 
 def _sums(directory: Path) -> list[str]:
@@ -67,9 +68,10 @@ def _sums(directory: Path) -> list[str]:
 
 
 def check_hash(path: Path) -> None:
-    """`GoldenFormatError` unless the file is as the SHA256SUMS beside it has it."""
-    if f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" not in _sums(path.parent):
-        raise GoldenFormatError(f"{path.name}: the sha256 differs from the one in SHA256SUMS, or is not listed there")
+    """`GoldenFormatError` unless the text of the file is as the SHA256SUMS beside it has it."""
+    name = plain_name(path)
+    if f"{sha256(path)}  {name}" not in _sums(path.parent):
+        raise GoldenFormatError(f"{name}: the sha256 differs from the one in SHA256SUMS, or is not listed there")
 
 
 @cache
@@ -95,7 +97,7 @@ def _first_difference(wanted: str, got: str) -> str:
 
 def _check_twin(path: Path) -> None:
     """Every array of the ``.safetensors`` bit for bit as in the JSON, and its metadata."""
-    twin, safetensors = path.with_suffix(".safetensors"), import_module("safetensors")
+    twin, safetensors = _twin_of(path), import_module("safetensors")
     wanted, metadata = bulk(path)
     try:
         with safetensors.safe_open(str(twin), framework="np") as file:
@@ -107,12 +109,12 @@ def _check_twin(path: Path) -> None:
         raise GoldenFormatError(f"{twin.name}: {error}") from None
     for key in sorted(said.keys() | metadata.keys()):
         if said.get(key) != metadata.get(key):
-            raise GoldenFormatError(f"{twin.name}: metadata {key!r} differs from {path.name}")
+            raise GoldenFormatError(f"{twin.name}: metadata {key!r} differs from {plain_name(path)}")
     if names != wanted.keys():
         raise GoldenFormatError(f"{twin.name}: {sorted(names ^ wanted.keys())[0]} is not in both layers")
     for name, array in wanted.items():
         if (got[name].dtype, got[name].shape, got[name].tobytes()) != (array.dtype, array.shape, _bytes(array)):
-            raise GoldenFormatError(f"{twin.name}: {name} differs from {path.name}")
+            raise GoldenFormatError(f"{twin.name}: {name} differs from {plain_name(path)}")
 
 
 def _bytes(array: np.ndarray) -> bytes:

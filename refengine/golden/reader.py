@@ -1,13 +1,14 @@
 """Read golden vectors with the standard library alone. Copy this file; it imports nothing of refengine.
 
 >>> from pathlib import Path
->>> case = next(cases(Path(__file__).parent / "data" / "special.log_beta.json"))
+>>> case = next(cases(Path(__file__).parent / "data" / "special.log_beta.json.gz"))
 >>> case["arguments"]["a"], case["value"][0]
 (9.6875, 1.6017779724413779)
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from os import PathLike
@@ -21,7 +22,8 @@ def cases(path: str | PathLike[str]) -> Iterator[dict[str, Any]]:
     has ``abs((y - hi) - lo) <= k * u * (abs(hi) + condition)`` for a small k, such as 8. Numbers that are exact as
     they stand (integers, booleans) come without lo.
     """
-    with open(path, encoding="utf-8") as file:
+    opener = gzip.open if str(path).endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as file:
         node = json.load(file)
     if node["schema"] != "refengine-golden/1":
         raise ValueError(f"{path}: schema is {node['schema']!r}, this reader knows 'refengine-golden/1'")

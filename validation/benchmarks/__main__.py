@@ -1,4 +1,7 @@
-"""``python -m validation.benchmarks [NAME...]``: run the comparisons of this folder, all when none is named."""
+"""``python -m validation.benchmarks [NAME...]``: run the comparisons of this folder, all when none is named.
+
+``python -m validation.benchmarks accuracy FAMILY...`` prints how far this package and its peers are from the truth.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,14 @@ from validation import benchmarks
 
 def names() -> list[str]:
     """The files of this folder that hold comparisons."""
-    return sorted(info.name for info in pkgutil.iter_modules(benchmarks.__path__) if not info.name.startswith("_"))
+    files = {info.name for info in pkgutil.iter_modules(benchmarks.__path__) if not info.name.startswith("_")}
+    return sorted(files - {"accuracy"})
 
 
 def main(arguments: list[str]) -> int:
     """Print every comparison; 1 if one misses its limit."""
+    if arguments[:1] == ["accuracy"]:
+        return int(import_module("validation.benchmarks.accuracy").main(arguments[1:] or ["distributions"]))
     parser = argparse.ArgumentParser(prog="python -m validation.benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"which to run (default: all): {', '.join(names())}")
     parser.add_argument("--list", action="store_true", help="print the names and stop")

@@ -104,8 +104,13 @@ def _round_one(name: str, x: Number) -> tuple[float, float, float]:
         hi += float(rest.mid())
         rest = ball - arb(hi)
     lo = float(rest.mid())
-    radius = float((rest - arb(lo)).abs_upper())
-    return hi, lo, radius if radius == 0 else math.nextafter(radius, math.inf)
+    return hi, lo, _coarse(float((rest - arb(lo)).abs_upper()), math.ceil)
+
+
+def _coarse(size: float, rounding: Callable[[float], int]) -> float:
+    """To 10 bits: a bound or a condition number says how large, and a short number takes little room in a file."""
+    mantissa, exponent = math.frexp(size)
+    return math.ldexp(rounding(mantissa * 2**10), exponent - 10) if math.isfinite(size) else size
 
 
 def _condition(outputs: np.ndarray, leaves: list[Number]) -> np.ndarray:
@@ -116,5 +121,5 @@ def _condition(outputs: np.ndarray, leaves: list[Number]) -> np.ndarray:
         if output.tracked and not output.stated:
             terms = zip(gradient([output], [1], leaves), leaves, strict=True)
             total = sum((abs(d.ball * x.ball) for d, x in terms if not (d.stated or x.stated)), arb(0))
-            result.reshape(-1)[i] = float(total.mid()) if total.is_finite() else 0.0
+            result.reshape(-1)[i] = _coarse(float(total.mid()), round) if total.is_finite() else 0.0
     return result
