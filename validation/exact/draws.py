@@ -143,11 +143,15 @@ class _Plan:
     def outside(self) -> Iterator[Draw]:
         """Data out of the support, parameters out of their domain, nan."""
         for name, domain in self.domains.items():
-            wrong = [v for v in (domain.low - 1, domain.high + 1) if math.isfinite(v)] if domain.differentiable else []
+            wrong = (
+                [float(v) for v in (domain.low - 1, domain.high + 1) if math.isfinite(v)]
+                if domain.differentiable
+                else []
+            )
             if isinstance(domain, Integers):
                 wrong = [v for v in (domain.low - 1.0, domain.high + 1.0, domain.low + 0.5) if math.isfinite(v)]
             if isinstance(domain, Interval) and not domain.closed and name != self.data:
-                wrong += [v for v in (domain.low, domain.high) if math.isfinite(v)]
+                wrong += [float(v) for v in (domain.low, domain.high) if math.isfinite(v)]
             for value in wrong:
                 if name == self.data:
                     yield Draw(self.point(0.1, 30.0) | {name: value}, flags=("OUT_OF_SUPPORT",))
