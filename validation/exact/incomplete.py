@@ -24,7 +24,7 @@ from flint import arb, ctx
 from validation.exact.number import Number, Undecided, digamma, exp, log, pointwise
 
 SMALL_SHAPE = 8.0
-MOST_TERMS = 100_000
+MOST_TERMS = 20_000
 TINY = 1e-300  # floats choose intervals and points, balls prove them
 _RATIOS = tuple(1.05 * 1.09**i for i in range(28))
 
@@ -137,7 +137,7 @@ def _log_beta_right(a: Number, b: Number, x: Number, y: Number) -> Any:
 
 
 def _gamma_scale(a: Number, x: Number) -> Number:
-    """log(x^a e^-x / Gamma(a)), by the mean value theorem where x is a ball: the large terms move against each other."""
+    """log(x^a e^-x / Gamma(a)), by the mean value theorem where x is a ball: large terms move against each other."""
     p, middle = a.ball, x.ball.mid()
     value = p * middle.log() - middle - p.lgamma() + (p - x.ball) / x.ball * _spread(x.ball)
     return Number(value, [(a, lambda g: g * (log(x) - digamma(a))), (x, lambda g: g * (a - x) / x)])
@@ -375,8 +375,8 @@ class _Quadrature:
 
 def _where_below(side: Any, depth: float) -> float:
     """About where a falling exponent has come down to ``depth``."""
-    low, high = 1e-200, 1e4
-    for _ in range(60):
+    low, high = 1e-320, 1e4
+    for _ in range(64):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if side.float_ceiling(middle, 1.0) < depth else (middle, high)
     return high
@@ -399,8 +399,8 @@ class _Series:
 
     def moment(self, j: int, k: int) -> Any:
         if j + k > self.order:
-            self.order = max(j + k, 2)
-            self.table = self._taylor(self.order)
+            order = max(j + k, 2)
+            self.table, self.order = self._taylor(order), order
         if self.s is None:
             return self.table[0, j] * math.factorial(j)
         return sum(
@@ -415,13 +415,13 @@ class _Series:
         rising = [arb(1)] + [arb(0)] * order
         falling = [(-1) ** m / a ** (m + 1) for m in range(order + 1)]
         total = {d: arb(0) for d in degrees}
-        enough = 2.0 ** -(ctx.prec + 10)
+        enough = arb(2) ** -(ctx.prec + 10)
         for n in range(MOST_TERMS):
             for i, m in degrees:
                 total[i, m] += rising[i] * falling[m]
             if n % 8 == 7:
                 ratio = self._ratio(n)
-                if ratio < 0.999 and float(rising[0] * falling[0] / total[0, 0]) < enough * (1 - ratio):
+                if ratio < 0.999 and rising[0] * falling[0] < enough * (1 - ratio) * total[0, 0]:
                     break
             inverse = 1 / (a + (n + 1))
             falling[0] = falling[0] * inverse
