@@ -296,7 +296,9 @@ class _BetaSide:
     def float_ceiling(self, u: float, c: float) -> float:
         a, b, x, y = self.float
         w, e = -x * math.expm1(-u), x * math.exp(-u)
-        return -a * u - (a + b) / 2 * math.log1p(max(w * (w - 2) - 2 * y * e * (1 - c), 1e-300 - 1))
+        less = w * (2 - w) + 2 * y * e * (1 - c)
+        square = math.log1p(-less) if less < 0.5 else math.log(max(y * y + 2 * c * y * e + e * e, TINY))
+        return -a * u - (a + b) / 2 * square
 
     def top(self, c: float) -> float:
         a, b, x, y = self.float
