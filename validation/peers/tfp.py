@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import jax.numpy as jnp
@@ -61,7 +62,5 @@ answer = answers(LOG_PROB)
 
 
 def _lower(matrix: Any) -> Any:
-    from tensorflow_probability.substrates.jax.math import linalg  # noqa: F401 - loads the linear operators
-    from tensorflow_probability.substrates.jax.internal.backend.jax import linalg as operators
-
-    return operators.LinearOperatorLowerTriangular(jnp.linalg.cholesky(matrix))
+    backend = import_module("tensorflow_probability.substrates.jax.internal.backend.jax")
+    return backend.linalg.LinearOperatorLowerTriangular(jnp.linalg.cholesky(matrix))
