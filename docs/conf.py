@@ -23,6 +23,8 @@ extensions = [
     "offline_math",
     "walk_pages",
     "figures",
+    "densities",
+    "alternatives",
 ]
 exclude_patterns = ["_build", "_generated", "_extensions"]
 nitpicky = True

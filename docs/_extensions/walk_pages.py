@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from densities import picture
 from sphinx.util.inspect import stringify_signature
 
 import refengine
@@ -84,7 +85,10 @@ def documented(module: Any, homes: dict[str, str]) -> str:
 
 
 def module_page(module: Any, homes: dict[str, str]) -> str:
-    return title(module.__name__.removeprefix("refengine.")) + documented(module, homes)
+    name = module.__name__.removeprefix("refengine.")
+    drawn = picture(name)
+    shown = f".. image:: /_generated/{drawn}\n   :alt: The density over its parameters\n\n" if drawn else ""
+    return title(name) + shown + documented(module, homes)
 
 
 def api(homes: dict[str, str]) -> str:
