@@ -12,6 +12,8 @@ from typing import Any
 from refengine.golden._case import GoldenFormatError
 
 DATA = Path(__file__).parent / "data"
+CASES = ' "cases": [\n'
+"""The line after which each case has a line of its own."""
 
 
 def path_of(name: str) -> Path:
@@ -57,13 +59,25 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(content(path)).hexdigest()
 
 
+def _opened(path: Path) -> Any:
+    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+
+
 def head(path: Path) -> dict[str, Any]:
     """What a file says before its cases; they are not read."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
     lines: list[str] = []
-    with opened as file:
+    with _opened(path) as file:
         for line in file:
-            if line == ' "cases": [\n':
+            if line == CASES:
                 return dict(json.loads("".join(lines).rstrip().removesuffix(",") + "}"))
             lines.append(line)
     return dict(json.loads("".join(lines)))
+
+
+def first_case(path: Path) -> dict[str, Any]:
+    """The JSON object of the first case; no other is read. ValueError where there is none."""
+    with _opened(path) as file:
+        for line in file:
+            if line == CASES:
+                return dict(json.loads(next(file).rstrip().removesuffix(",")))
+    raise ValueError(f"{plain_name(path)} has no cases")

@@ -205,7 +205,7 @@ def test_samples_follow_the_distribution(name: str) -> None:
 
 
 PATHWISE = [n for n in CONTINUOUS if {"sample", "mean", "variance"} <= FUNCTIONS[n].keys()]
-UNIFORM_NOISE = [n for n in PATHWISE if "normal" not in getattr(module(n), "noise").__name__]
+UNIFORM_NOISE = [n for n in PATHWISE if "normal" not in module(n).noise.__name__]
 
 
 @pytest.mark.parametrize("name", UNIFORM_NOISE)
