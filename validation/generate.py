@@ -12,6 +12,7 @@ import re
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from validation.exact.certify import certify
 from validation.exact.draws import Draw, spread
 from validation.flags import FLAGS
 
-BLOCK = 8
+BLOCK = 16
 LOW_PRECISIONS = {"EXACT_F32": (24, -149, 128), "EXACT_F16": (11, -24, 16), "EXACT_BF16": (8, -133, 128)}
 
 
@@ -51,16 +52,18 @@ def draws(operation: Operation, salt: str = "") -> list[Draw]:
 
 def certified_case(operation: Operation, draw: Draw, index: int) -> Case:
     """Certify one draw and every convention that differs on it."""
-    rng = np.random.default_rng(index)
     arguments = {k: np.asarray(v) for k, v in draw.arguments.items()}
     constants = {k: np.asarray(v) if isinstance(v, list) else v for k, v in draw.constants.items()}
-    wanted = _answer(operation, arguments, constants, None)
-    cotangent = {
-        name: np.asarray(np.round(rng.normal(size=leaf.hi.shape) * 16) / 16 + 1 / 32 if leaf.hi.ndim else 1.0)
-        for name, leaf in wanted.value.items()
-        if not isinstance(leaf, np.ndarray)
-    }
-    found = _answer(operation, arguments, constants, cotangent)
+
+    def weights(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(index)
+        return {
+            name: np.asarray(np.round(rng.normal(size=shape) * 16) / 16 + 1 / 32 if shape else 1.0)
+            for name, shape in shapes.items()
+        }
+
+    found = _answer(operation, arguments, constants, weights)
+    cotangent = found.cotangent
     alternatives = {}
     for name, change in draw.alternatives.items():
         definition = change if callable(change) else None
@@ -122,9 +125,15 @@ def _representable(arguments: dict[str, np.ndarray]) -> set[str]:
     return found
 
 
-def _block(path: str, start: int) -> list[Case]:
+@cache
+def _planned(path: str) -> tuple[Operation, list[Draw]]:
     operation = find()[path]
-    block = draws(operation)[start : start + BLOCK]
+    return operation, draws(operation)
+
+
+def _block(path: str, start: int) -> list[Case]:
+    operation, planned = _planned(path)
+    block = planned[start : start + BLOCK]
     return [certified_case(operation, draw, start + i) for i, draw in enumerate(block)]
 
 

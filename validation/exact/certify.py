@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from flint import arb
@@ -20,28 +20,36 @@ RELATIVE_BITS = 110
 TIE_BITS = 2000  # a ball this narrow around the middle of two float64 is a tie: either is the truth correctly rounded
 
 
+Cotangent: TypeAlias = dict[str, np.ndarray] | Callable[[dict[str, tuple[int, ...]]], dict[str, np.ndarray]]
+
+
 class NotCertified(ArithmeticError):
     """No float64 could be proved right within `LAST_BITS` bits."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Every output and every gradient of one case, each with its condition number ``sum_i |x_i df/dx_i|``."""
+    """Every output and every gradient of one case, each with its condition number ``sum_i |x_i df/dx_i|``.
+
+    ``cotangent`` is what the gradients were weighted by.
+    """
 
     value: dict[str, Certified | np.ndarray]
     gradients: dict[str, Certified]
     condition: dict[str, np.ndarray]
     gradient_condition: dict[str, np.ndarray]
+    cotangent: dict[str, np.ndarray]
     bits: int
 
 
 def certify(
-    definition: Callable[..., Any], inputs: dict[str, np.ndarray], cotangent: dict[str, np.ndarray] | None, **fixed: Any
+    definition: Callable[..., Any], inputs: dict[str, np.ndarray], cotangent: Cotangent | None, **fixed: Any
 ) -> Certificate:
     """Evaluate ``definition(inputs, **fixed)`` and the gradient of ``sum cotangent * outputs`` to every input.
 
     ``inputs`` are the differentiable arrays by name; the definition gets them as numbers. Outputs that hold no
-    numbers (indices, decisions) are returned as they are. ``cotangent=None`` asks for no gradients.
+    numbers (indices, decisions) are returned as they are. ``cotangent=None`` asks for no gradients; a function gives
+    the cotangents for the shapes of the outputs by name.
     Raises `NotCertified` with the name of what resisted.
     """
     bits, obstacle = FIRST_BITS, ""
@@ -63,7 +71,9 @@ def _attempt(definition: Any, inputs: Any, cotangent: Any, fixed: Any, bits: int
     value = {name: _round(name, v) if name in numbers else v for name, v in outputs.items()}
     condition = {name: _condition(v, leaves) for name, v in numbers.items()}
     if cotangent is None:
-        return Certificate(value, {}, condition, {}, bits)
+        return Certificate(value, {}, condition, {}, {}, bits)
+    if callable(cotangent):
+        cotangent = cotangent({name: v.shape for name, v in numbers.items()})
     seeds = {name: np.asarray(lift(cotangent[name])) for name in numbers}
     flat_outputs = [number(y) for v in numbers.values() for y in v.ravel()]
     flat_seeds = [g for v in seeds.values() for g in v.ravel()]
@@ -75,7 +85,7 @@ def _attempt(definition: Any, inputs: Any, cotangent: Any, fixed: Any, bits: int
         start += block.size
         gradients[name] = _round(f"the gradient to {name}", block)
         gradient_condition[name] = _condition(block, leaves + flat_seeds)
-    return Certificate(value, gradients, condition, gradient_condition, bits)
+    return Certificate(value, gradients, condition, gradient_condition, cotangent, bits)
 
 
 def _round(name: str, array: np.ndarray) -> Certified:
