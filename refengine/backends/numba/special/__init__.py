@@ -1,6 +1,7 @@
 """Kernels of refengine.special, exposed as there."""
 
 from refengine._tree import subpackages
+from refengine.backends.numba.special.bessel_ratio import bessel_ratio, bessel_ratio_value_and_vjp, bessel_ratio_vjp
 from refengine.backends.numba.special.binomial_deviance import (
     binomial_deviance,
     binomial_deviance_value_and_vjp,
@@ -14,6 +15,7 @@ from refengine.backends.numba.special.digamma_difference import (
 )
 from refengine.backends.numba.special.lgamma import lgamma, lgamma_value_and_vjp, lgamma_vjp
 from refengine.backends.numba.special.log1mexp import log1mexp, log1mexp_value_and_vjp, log1mexp_vjp
+from refengine.backends.numba.special.log_bessel_i import log_bessel_i, log_bessel_i_value_and_vjp, log_bessel_i_vjp
 from refengine.backends.numba.special.log_beta import log_beta, log_beta_value_and_vjp, log_beta_vjp
 from refengine.backends.numba.special.log_ndtr import log_ndtr, log_ndtr_value_and_vjp, log_ndtr_vjp
 from refengine.backends.numba.special.stirling_error import (
@@ -24,6 +26,9 @@ from refengine.backends.numba.special.stirling_error import (
 from refengine.backends.numba.special.trigamma import trigamma, trigamma_value_and_vjp, trigamma_vjp
 
 __all__ = [
+    "bessel_ratio",
+    "bessel_ratio_value_and_vjp",
+    "bessel_ratio_vjp",
     "binomial_deviance",
     "binomial_deviance_value_and_vjp",
     "binomial_deviance_vjp",
@@ -39,6 +44,9 @@ __all__ = [
     "log1mexp",
     "log1mexp_value_and_vjp",
     "log1mexp_vjp",
+    "log_bessel_i",
+    "log_bessel_i_value_and_vjp",
+    "log_bessel_i_vjp",
     "log_beta",
     "log_beta_value_and_vjp",
     "log_beta_vjp",
