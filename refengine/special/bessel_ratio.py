@@ -22,7 +22,7 @@ def bessel_ratio(x: NonNegative, *, order: float) -> Array:
     its Riccati equation.
 
     >>> round(float(bessel_ratio(2.0, order=0.5)), 12)  # coth(2) - 1/2
-    0.537314720727
+    0.537314720728
     """
     xp, dtype, x = elementwise(x=x)
     order = checked(order)

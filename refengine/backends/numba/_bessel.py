@@ -72,7 +72,7 @@ def ratio(x: float, v: float) -> float:
     if s >= LARGE:
         t = v / s
         return x / s * (1.0 / (1.0 + t) + expansion(_RATIO, s, t * t))
-    k = math.floor(12.0 + 1.25 * x)
+    k = float(math.floor(12.0 + 1.25 * x))
     y = 0.0  # x times the ratio
     while k > 1.0:
         y = x * x / (2.0 * (v + k) + y)
