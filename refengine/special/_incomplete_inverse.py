@@ -51,7 +51,7 @@ def beta_quantile(xp: Any, a: Array, b: Array, lower: Array, upper: Array) -> tu
     with np.errstate(all="ignore"):
         functions = special_functions(xp)
         x, y = functions.betaincinv(p, q, low), functions.betaincinv(q, p, high)
-        left = x < 0.5
+        left = xp.where(low < high, x < 1, y == 1)  # the inverse of the small tail, unless it rounds to 1
         x, y = xp.where(left, x, 1 - y), xp.where(left, 1 - x, y)
         for _ in range(_MOST_STEPS):
             x, y = (xp.clip(z, _TINY, 1.0) for z in (x, y))
