@@ -116,7 +116,9 @@ def _round_one(name: str, x: Number) -> tuple[float, float, float]:
         hi += float(rest.mid())
         rest = ball - arb(hi)
     lo = float(rest.mid())
-    return hi, lo, _coarse(float((rest - arb(lo)).abs_upper()), math.ceil)
+    radius = float((rest - arb(lo)).abs_upper())
+    radius = math.nextafter(radius, math.inf) if radius else 0.0
+    return hi, lo, max(radius, _coarse(radius, math.ceil))
 
 
 def _coarse(size: float, rounding: Callable[[float], int]) -> float:
