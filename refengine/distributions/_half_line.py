@@ -26,13 +26,21 @@ def of_z(f: Function, x: Array, scale: Array) -> Array:
 
 def of_z_vjp(slope: Slope, g: Array, x: Array, scale: Array) -> tuple[Array, Array]:
     """Cotangents of `of_z`; 0 for x < 0."""
-    dx, _, dscale = line.of_z_vjp(_none_below(slope), g, x, 0.0, scale)
-    return dx, dscale
+    xp, dtype, g, x1, scale1 = elementwise(g=g, x=x, scale=scale)
+    with np.errstate(all="ignore"):
+        inside = (x1 >= 0) & (x1 < xp.inf)
+        z = xp.where(inside, x1, 0.0) / scale1
+        dx, z_dx = (xp.where(inside, part, 0.0) for part in line.slopes(xp, slope(xp, z), z, scale1))
+        g = xp.where(defined(xp, x1, scale1), g, xp.nan)
+        return unbroadcast(g * dx, x, dtype), unbroadcast(-g * z_dx, scale, dtype)
 
 
 def log_density(f: Function, x: Array, scale: Array) -> Array:
     """``f(x / scale) - log(scale)``; -inf for x < 0."""
-    return line.log_density(lambda xp, z: xp.where(z < 0, -xp.inf, f(xp, z)), x, 0.0, scale)
+    xp, dtype, x, scale = elementwise(x=x, scale=scale)
+    with np.errstate(all="ignore"):
+        value = xp.where((x >= 0) & (x < xp.inf), f(xp, x / scale) - xp.log(scale), -xp.inf)
+        return xp.astype(xp.where(defined(xp, x, scale), value, xp.nan), dtype, copy=False)
 
 
 def log_density_vjp(slope: Slope, g: Array, x: Array, scale: Array) -> tuple[Array, Array]:
@@ -84,14 +92,6 @@ def quantile_vjp(f: Function, divisors: Divisors, g: Array, scale: Array, **nois
 def defined(xp: Any, x: Array, scale: Array) -> Array:
     """Whether the scale is positive and finite and x a number."""
     return (scale > 0) & (scale < xp.inf) & ~xp.isnan(x)
-
-
-def _none_below(slope: Slope) -> Slope:
-    def of_positive(xp: Any, z: Array) -> tuple[Array, Array]:
-        a, b = slope(xp, xp.where(z < 0, 0.0, z))
-        return xp.where(z < 0, 0.0, a), b
-
-    return of_positive
 
 
 def linear(c: float, scale: Array) -> Array:

@@ -1,4 +1,4 @@
-r"""Half-normal distribution, that of the size of a normal number: :math:`f(x; s) = \sqrt{2/\pi} e^{-z^2/2} / s, z = x/s`."""
+r"""Half-normal distribution, that of a normal number's size: :math:`f(x; s) = \sqrt{2/\pi} \, e^{-x^2/(2 s^2)} / s`."""
 
 from __future__ import annotations
 
@@ -395,7 +395,8 @@ def _log_sf_slope(xp: Any, z: Array) -> tuple[Array, Array]:
 
 def _icdf(xp: Any, u: Array) -> Array:
     special = special_functions(xp)
-    return xp.where(u < 0.5, sqrt(2) * special.erfinv(u), -special.ndtri((1 - u) / 2))
+    value = xp.where(u < 0.5, sqrt(2) * special.erfinv(u), -special.ndtri((1 - u) / 2))
+    return xp.where((u >= 0) & (u <= 1), value, xp.nan)
 
 
 def _icdf_divisors(xp: Any, u: Array) -> tuple[Array, Array]:
