@@ -49,7 +49,7 @@ def log_tail(xp: Any, x: Array, loc: Array, scale: Array, side: int) -> Array:
     """The logarithm of `tail`: of its ratio where that is small, of its complement where it is nearly 1."""
     z, half, _ = _deviation(xp, x, loc, scale)
     tiny = side * z > 1e10
-    ratio = log_quotient(xp, scale, xp.where(tiny, xp.abs(half), 1.0), 1 + 0.0 * z) - log(2 * pi)
+    ratio = log_quotient(xp, scale, xp.where(tiny, xp.abs(half), 1.0), xp.ones_like(z)) - log(2 * pi)
     value = xp.where(side * z > 0, xp.log(tail(xp, x, loc, scale, side)), xp.log1p(-tail(xp, x, loc, scale, -side)))
     return xp.where(tiny, ratio, value)
 

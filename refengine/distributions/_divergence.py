@@ -39,7 +39,7 @@ def excess_minus_log(xp: Any, e: Array, s: Array, t: Array, power: int = 1) -> A
     """``e - log(1 + e) >= 0``, where ``1 + e = (s/t)^power``."""
     near = xp.abs(e) <= 0.5
     return xp.where(
-        near, 0.0 - log1p_minus(xp, xp.where(near, e, 0.0)), e - power * log_quotient(xp, s, t, 1 + 0.0 * s)
+        near, 0.0 - log1p_minus(xp, xp.where(near, e, 0.0)), e - power * log_quotient(xp, s, t, xp.ones_like(s))
     )
 
 

@@ -60,7 +60,7 @@ def log_cdf(f: Function, at_0: float, x: Array, scale: Array) -> Array:
     xp, dtype, x, scale = elementwise(x=x, scale=scale)
     with np.errstate(all="ignore"):
         z, y = x / scale, xp.where(x > 0, x, 1.0)
-        small = log_quotient(xp, y, scale, 1 + 0.0 * z) + at_0
+        small = log_quotient(xp, y, scale, xp.ones_like(z)) + at_0
         value = xp.where(x > 0, xp.where(z < _SMALL, small, f(xp, z)), -xp.inf)
         return xp.astype(xp.where(defined(xp, x, scale), value, xp.nan), dtype, copy=False)
 

@@ -54,4 +54,5 @@ def icdf(xp: Any, u: Array) -> Array:
 def icdf_divisors(xp: Any, u: Array) -> tuple[Array, Array]:
     """The density at the quantile: u times the hazard, which is better known than the exponential of -z^2/2."""
     rest = xp.minimum(u, 1 - u)
-    return rest, xp.where(rest > 0, hazard(xp, -xp.abs(icdf(xp, u))), 1.0)
+    up = xp.where(rest < 2.0**-960, xp.asarray(2.0**64), 1.0)  # a scale over u alone may overflow
+    return rest * up, xp.where(rest > 0, hazard(xp, -xp.abs(icdf(xp, u))) / up, 1.0)

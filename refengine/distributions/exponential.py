@@ -326,7 +326,7 @@ def kl_divergence_gamma_vjp(
     with np.errstate(all="ignore"):
         g = xp.where(defined(xp, p, p) & defined(xp, q, q) & defined(xp, a, a), g, xp.nan)
         r = q / p
-        log_r = log_quotient(xp, q, p, 1 + 0.0 * r)
+        log_r = log_quotient(xp, q, p, xp.ones_like(r))
         digamma = special_functions(xp).digamma(a) - log_r
         da = xp.where(a > 8, (xp.log(a) - log_r) - log_minus_digamma(xp, xp.maximum(a, 8.0 + 0.0 * a)), digamma)
         dq = xp.where(r > 1e300, 1 / p, (r - a) / q)
@@ -473,7 +473,7 @@ def _log_cdf(xp: Any, x: Array, rate: Array) -> Array:
     """Small products by their own logarithms."""
     z = rate * x
     near = xp.where(z < 0.7, xp.log(-xp.expm1(-z)), xp.log1p(-xp.exp(-z)))
-    return xp.where(z < _SMALL, log_quotient(xp, xp.where(x > 0, x, 1.0), 1 / rate, 1 + 0.0 * z), near)
+    return xp.where(z < _SMALL, log_quotient(xp, xp.where(x > 0, x, 1.0), 1 / rate, xp.ones_like(z)), near)
 
 
 def _log_cdf_slopes(xp: Any, x: Array, rate: Array) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@ r"""Gumbel distribution of maxima, :math:`f(x; m, s) = \exp(-z - e^{-z}) / s, z 
 
 from __future__ import annotations
 
-from math import log, pi
+from math import log, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,14 @@ import numpy as np
 from refengine._arrays import elementwise, special_functions, unbroadcast
 from refengine.distributions import _maximum_likelihood
 from refengine.distributions._divergence import EULER as _EULER
-from refengine.distributions._divergence import expm1_minus, expm1_over, less_one, log_gamma_excess
+from refengine.distributions._divergence import (
+    excess,
+    excess_minus_log,
+    expm1_minus,
+    expm1_over,
+    less_one,
+    log_gamma_excess,
+)
 from refengine.distributions._location_scale import (
     Parameters,
     affine,
@@ -334,7 +341,7 @@ def kl_divergence_vjp(
         dm = -expm1_over(xp, w, t)
         tilt = _EULER + special.digamma(1 + r) * half * half
         ds = less_one(xp, r * tilt, tilt / t, s)
-        over = _EULER * r / t + special.digamma(1 + r) * half * r * (half / t) + d * dm
+        over = _EULER * r / t + d / t + half * ((special.digamma(1 + r) * r - d) / t) * half
         dt = -less_one(xp, r * tilt - d * xp.expm1(w), over, t)
         return (
             unbroadcast(g * dm, loc_p, dtype),
@@ -360,8 +367,9 @@ def kl_divergence_normal(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: P
     with np.errstate(all="ignore"):
         r = s / t
         d = standardised(xp, m, n, t) + _EULER * r
-        log_r = log_quotient(xp, s, t, xp.ones_like(r))
-        value = (pi * pi / 6 * r * r + d * d) / 2 - log_r + (log(2 * pi) / 2 - 1 - _EULER)
+        wide = pi / sqrt(6) * s  # the standard deviation
+        value = (excess_minus_log(xp, excess(wide, t), wide, t, power=2) + d * d) / 2
+        value = value + (log(pi**3 / 3) / 2 - 0.5 - _EULER)
         return xp.astype(xp.where(valid(xp, m, s) & valid(xp, n, t), value, xp.nan), dtype, copy=False)
 
 

@@ -251,7 +251,7 @@ def kl_divergence(scale_p: Positive, scale_q: Positive) -> Array:
     with np.errstate(all="ignore"):
         low, high = xp.minimum(s, t), xp.maximum(s, t)
         ratio = (high - low) / low / 4 * ((high - low) / high)
-        value = xp.where(ratio < 1e100, xp.log1p(ratio), log_quotient(xp, high, low, 0.25 + 0.0 * ratio))
+        value = xp.where(ratio < 1e100, xp.log1p(ratio), log_quotient(xp, high, low, xp.zeros_like(ratio) + 0.25))
         return xp.astype(xp.where(defined(xp, s, s) & defined(xp, t, t), value, xp.nan), dtype, copy=False)
 
 
@@ -386,7 +386,7 @@ def _sf_slopes(xp: Any, x: Array, scale: Array) -> tuple[Array, Array]:
 def _log_cdf(xp: Any, x: Array, scale: Array) -> Array:
     """The logarithm of the ratio where that is small, else of the angle or of its complement."""
     small = x / scale < 1e-9
-    ratio = log_quotient(xp, xp.where(small & (x > 0), x, 1.0), scale, 1 + 0.0 * x) + log(2 / pi)
+    ratio = log_quotient(xp, xp.where(small & (x > 0), x, 1.0), scale, xp.ones_like(x)) + log(2 / pi)
     value = xp.where(x < scale, xp.log(_cdf(xp, x, scale)), xp.log1p(-_sf(xp, x, scale)))
     return xp.where(x > 0, xp.where(small, ratio, value), -xp.inf)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import check_shape, elementwise, unbroadcast
-from refengine.distributions._divergence import excess_minus_log, expm1_minus, less_one
+from refengine.distributions._divergence import excess, excess_minus_log, expm1_minus, less_one
 from refengine.distributions._location_scale import (
     Parameters,
     affine,
@@ -31,7 +31,6 @@ from refengine.distributions._location_scale import (
 )
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Positive, Real, Unit
-from refengine.special._saddle_point import log_quotient
 
 __all__ = [
     "Parameters",
@@ -355,8 +354,8 @@ def kl_divergence_normal(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: P
     """
     xp, dtype, m, s, n, t = elementwise(loc_p=loc_p, scale_p=scale_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
-        d, r = standardised(xp, m, n, t), s / t
-        value = r * r + d * d / 2 - log_quotient(xp, s, t, xp.ones_like(r)) + (log(pi / 2) / 2 - 1)
+        d, wide = standardised(xp, m, n, t), sqrt(2) * s
+        value = (excess_minus_log(xp, excess(wide, t), wide, t, power=2) + d * d) / 2 + (log(pi) - 1) / 2
         return xp.astype(xp.where(valid(xp, m, s) & valid(xp, n, t), value, xp.nan), dtype, copy=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import check_shape, elementwise, special_functions, unbroadcast
-from refengine.distributions._divergence import excess, excess_minus_log, expm1_over, less_one
+from refengine.distributions._divergence import excess, excess_minus_log, expm1_minus, expm1_over, less_one
 from refengine.distributions._location_scale import (
     Parameters,
     affine,
@@ -40,7 +40,6 @@ from refengine.distributions._standard_normal import log_density as _log_density
 from refengine.distributions._standard_normal import log_density_slope as _log_density_slope
 from refengine.distributions._standard_normal import root_density as _root_density
 from refengine.domains import Array, Positive, Real, Unit
-from refengine.special._saddle_point import log_quotient
 
 __all__ = [
     "Parameters",
@@ -348,7 +347,8 @@ def kl_divergence_gumbel(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: P
     .. math:: D(p \| q) = d + e^{r^2/2 - d} - \log r - \tfrac12 (1 + \log 2\pi), \qquad r = \frac{s_p}{s_q}, \quad
               d = \frac{m_p - m_q}{s_q}
 
-    loc_p, scale_p, loc_q, scale_q: broadcast together. From the moment generating function: Johnson et al.
+    loc_p, scale_p, loc_q, scale_q: broadcast together. Computed as a sum of positive terms, with w = r^2/2 - d:
+    e^w - 1 - w, half of r^2 - 1 - log r^2, and a constant. From the moment generating function: Johnson et al.
     (1994), chapter 13.
 
     >>> round(float(kl_divergence_gumbel(0.5, 1.0, 0.0, 1.0)), 12)  # 1 - log(2 pi) / 2
@@ -357,9 +357,8 @@ def kl_divergence_gumbel(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: P
     xp, dtype, m, s, n, t = elementwise(loc_p=loc_p, scale_p=scale_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
         d, r = standardised(xp, m, n, t), s / t
-        log_r = log_quotient(xp, s, t, xp.ones_like(r))
-        value = d + xp.exp(r * r / 2 - d) - log_r - (0.5 + HALF_LOG_2PI)
-        value = xp.where(d == -xp.inf, xp.inf, xp.where(xp.isinf(r), xp.inf, value))
+        value = expm1_minus(xp, r * r / 2 - d) + excess_minus_log(xp, excess(s, t), s, t, power=2) / 2
+        value = xp.where((xp.abs(d) < xp.inf) & (r < xp.inf), value + (1 - HALF_LOG_2PI), xp.inf)
         return xp.astype(xp.where(valid(xp, m, s) & valid(xp, n, t), value, xp.nan), dtype, copy=False)
 
 
@@ -381,7 +380,8 @@ def kl_divergence_gumbel_vjp(
         dm = -expm1_over(xp, w, t)
         square = root * root
         ds = less_one(xp, square, root / t * xp.exp(w / 2), s)
-        dt = -less_one(xp, square - d * xp.expm1(w), root * (root / t) + d * dm, t)
+        half = xp.exp(w / 2)
+        dt = -less_one(xp, square - d * xp.expm1(w), d / t + half * ((r * r - d) / t) * half, t)
         return (
             unbroadcast(g * dm, loc_p, dtype),
             unbroadcast(g * ds, scale_p, dtype),
@@ -397,15 +397,17 @@ def kl_divergence_laplace(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: 
               - \log\frac{s_p}{s_q} - \tfrac12 \left(1 + \log\tfrac{\pi}{2}\right), \qquad h = \frac{m_p - m_q}{s_p}
 
     loc_p, scale_p, loc_q, scale_q: broadcast together. The fraction is the mean distance from loc_q, that of a folded
-    normal distribution: Leone, Nelson and Nottingham (1961).
+    normal distribution: Leone, Nelson and Nottingham (1961). Computed as a sum of positive terms.
 
     >>> round(float(kl_divergence_laplace(0.0, 1.0, 0.0, (2 / pi) ** 0.5)), 12)  # 1/2 - log(pi / 2)
     0.048417294711
     """
     xp, dtype, m, s, n, t = elementwise(loc_p=loc_p, scale_p=scale_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
-        distance = _mean_distance(xp, m, s, n, t)
-        value = distance - log_quotient(xp, s, t, xp.ones_like(distance)) - (1 + log(pi / 2)) / 2
+        h, d, c = standardised(xp, m, n, s), standardised(xp, m, n, t), sqrt(2 / pi)
+        bend = c * (s / t) * xp.expm1(-h * h / 2) + d * special_functions(xp).erf(h / sqrt(2))
+        value = excess_minus_log(xp, (c * s - t) / t, c * s, t) + bend + (0.5 - log(pi / 2))
+        value = xp.where((xp.abs(d) < xp.inf) & (s / t < xp.inf), value, xp.inf)
         return xp.astype(xp.where(valid(xp, m, s) & valid(xp, n, t), value, xp.nan), dtype, copy=False)
 
 
@@ -477,11 +479,13 @@ def moments(xp: Any, x: Array) -> tuple[Array, Array, Array]:
     if x.shape[0] == 0:
         return nan, nan, x
     with np.errstate(all="ignore"):
-        mean = xp.sum(x / x.shape[0])
-        far = xp.max(xp.abs(x - mean))
-        unit = xp.sqrt(xp.sum(((x - mean) / far) ** 2) / x.shape[0])
+        y = x - x[0]  # the rounding of a large mean would spoil the deviations from it
+        middle = xp.sum(y / x.shape[0])
+        far = xp.max(xp.abs(y - middle))
+        z = (y - middle) / far
+        unit = xp.sqrt(xp.sum(z * z) / x.shape[0])
         exists = (xp.min(x) < xp.max(x)) & (far < xp.inf)
-        return xp.where(exists, mean, nan), xp.where(exists, far * unit, nan), (x - mean) / far / unit
+        return xp.where(exists, x[0] + middle, nan), xp.where(exists, far * unit, nan), z / unit
 
 
 def _noise(xp: Any, noise: Array) -> Array:

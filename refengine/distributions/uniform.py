@@ -2,13 +2,13 @@ r"""Uniform distribution on the closed interval [a, b], :math:`f(x; a, b) = 1 / 
 
 from __future__ import annotations
 
-from math import log, pi
+from math import e, log, pi, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refengine._arrays import check_shape, elementwise, unbroadcast
-from refengine.distributions._divergence import expm1_minus, less_one
+from refengine.distributions._divergence import excess, excess_minus_log, expm1_minus, less_one
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Positive, Real, Unit
 from refengine.special._saddle_point import log1p_minus, log_quotient
@@ -277,7 +277,7 @@ def kl_divergence(low_p: Real, high_p: Real, low_q: Real, high_q: Real) -> Array
     xp, dtype, a, b, c, d = elementwise(low_p=low_p, high_p=high_p, low_q=low_q, high_q=high_q)
     with np.errstate(all="ignore"):
         ratio = ((a / 2 - c / 2) + (d / 2 - b / 2)) / (b / 2 - a / 2)
-        far = log_quotient(xp, d / 2 - c / 2, b / 2 - a / 2, 1 + 0.0 * ratio)
+        far = log_quotient(xp, d / 2 - c / 2, b / 2 - a / 2, xp.ones_like(ratio))
         value = xp.where((c <= a) & (b <= d), xp.where(ratio < 1, xp.log1p(ratio), far), xp.inf)
         return xp.astype(xp.where(_valid(xp, a, b) & _valid(xp, c, d), value, xp.nan), dtype, copy=False)
 
@@ -346,9 +346,10 @@ def kl_divergence_normal(low_p: Real, high_p: Real, loc_q: Real, scale_q: Positi
     """
     xp, dtype, a, b, m, s = elementwise(low_p=low_p, high_p=high_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
-        v, d = (b / s - a / s), _from_middle(xp, a, b, m) / s
-        log_v = log_quotient(xp, xp.where(b > a, b - a, 1.0), s, 1 + 0.0 * v)
-        value = (d * d + v * v / 12) / 2 - log_v + log(2 * pi) / 2
+        d = _from_middle(xp, a, b, m) / s
+        wide = (b / 2 - a / 2) / sqrt(3)  # the standard deviation
+        wide = xp.where(wide > 0, wide, 1.0)
+        value = (excess_minus_log(xp, excess(wide, s), wide, s, power=2) + d * d) / 2 + log(pi / 6 * e) / 2
         return xp.astype(xp.where(_valid(xp, a, b) & _scale(xp, m, s), value, xp.nan), dtype, copy=False)
 
 
@@ -392,7 +393,7 @@ def kl_divergence_gumbel(low_p: Real, high_p: Real, loc_q: Real, scale_q: Positi
     """
     xp, dtype, a, b, m, s = elementwise(low_p=low_p, high_p=high_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
-        log_v = log_quotient(xp, xp.where(b > a, b - a, 1.0), s, 1 + 0.0 * m)
+        log_v = log_quotient(xp, xp.where(b > a, b - a, 1.0), s, xp.ones_like(m))
         y, e = _from_middle(xp, a, b, m) / s, _mean_exponential(xp, a, b, m, s)
         value = xp.where(y == -xp.inf, xp.inf, y - log_v + e)
         return xp.astype(xp.where(_valid(xp, a, b) & _scale(xp, m, s), value, xp.nan), dtype, copy=False)
@@ -555,7 +556,7 @@ def _log_share(xp: Any, x: Array, a: Array, b: Array) -> Array:
     """The logarithm of the share, or of what it lacks to 1."""
     half = xp.isinf(b - a)
     d, w = xp.where(half, x / 2 - a / 2, x - a), xp.where(half, b / 2 - a / 2, b - a)
-    small = log_quotient(xp, xp.maximum(d, 0.0 * d), xp.where(w > 0, w, 1.0), 1 + 0.0 * x)
+    small = log_quotient(xp, xp.maximum(d, 0.0 * d), xp.where(w > 0, w, 1.0), xp.ones_like(x))
     return xp.where(_share(xp, x, a, b) < 0.5, small, xp.log1p(-_share(xp, -x, -b, -a)))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from refengine.domains import Domain, Interval
 from validation.exact.draws import Draw, spread
-from validation.exact.number import Number, exp, log, number, pi, sqrt, stated
+from validation.exact.number import Number, exp, hypergeometric_u, log, log1p, number, pi, sqrt, stated
 from validation.exact.number import erfc as _erfc
 
 
@@ -60,10 +60,6 @@ def _inside(name: str, v: Number) -> bool:
     return 0 <= v <= 1 if name == "u" else True
 
 
-def log1p(x: Any) -> Any:
-    return Number(x.ball.log1p(), [(x, lambda g: g / (1 + x))])
-
-
 def expm1(x: Any) -> Any:
     return Number(x.ball.expm1(), [(x, lambda g: g * exp(x))])
 
@@ -84,12 +80,7 @@ def log_upper(z: Any) -> Any:
     """
     if z < 1000:
         return log1p(-upper(-z)) if z < 0 else log(upper(z))
-    return log(_tricomi(number(1) / 2, number(1) / 2, z * z / 2)) - z * z / 2 - log(4 * pi()) / 2
-
-
-def _tricomi(a: Number, b: Number, x: Any) -> Any:
-    """Tricomi's U(a, b, x), of x."""
-    return Number(x.ball.hypgeom_u(a.ball, b.ball), [(x, lambda g: -(g * a) * _tricomi(a + 1, b + 1, x))])
+    return log(hypergeometric_u(0.5, 0.5, z * z / 2)) - z * z / 2 - log(4 * pi()) / 2
 
 
 REAL, POSITIVE = Interval(), Interval(0)

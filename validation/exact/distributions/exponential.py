@@ -13,13 +13,12 @@ from validation.exact.distributions._location_scale import (
     BAD_SCALES,
     defined,
     expm1,
-    log1p,
     no_estimate,
     non_negative,
     samples,
 )
 from validation.exact.draws import Draw, spread
-from validation.exact.number import Number, digamma, exp, lgamma, log, number, pi, stated
+from validation.exact.number import Number, digamma, exp, lgamma, log, log1p, number, pi, stated
 
 
 def near(rng: np.random.Generator, rate: float = 1.0, **others: float) -> float:

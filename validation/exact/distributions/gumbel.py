@@ -15,13 +15,12 @@ from validation.exact.distributions._location_scale import (
     draws,
     estimable,
     expm1,
-    log1p,
     no_estimate,
     samples,
     units,
 )
 from validation.exact.draws import Draw
-from validation.exact.number import Number, digamma, exp, lgamma, log, number, pi, stated
+from validation.exact.number import Number, digamma, exp, lgamma, log, log1p, number, pi, stated
 from validation.exact.root import root
 
 

@@ -14,7 +14,6 @@ from validation.exact.distributions._location_scale import (
     BAD_SCALES,
     defined,
     half_draws,
-    log1p,
     no_estimate,
     samples,
 )
@@ -24,6 +23,7 @@ from validation.exact.number import (
     atan,
     cos,
     log,
+    log1p,
     number,
     pi,
     sin,

@@ -17,7 +17,6 @@ from validation.exact.distributions._location_scale import (
     defined,
     erf,
     half_draws,
-    log1p,
     log_upper,
     no_estimate,
     non_negative,
@@ -25,7 +24,7 @@ from validation.exact.distributions._location_scale import (
     upper,
 )
 from validation.exact.draws import Draw, spread
-from validation.exact.number import Number, log, number, pi, sqrt, stated
+from validation.exact.number import Number, log, log1p, number, pi, sqrt, stated
 from validation.exact.root import root
 
 

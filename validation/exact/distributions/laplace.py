@@ -13,12 +13,11 @@ from validation.exact.distributions._location_scale import (
     defined,
     draws,
     estimable,
-    log1p,
     no_estimate,
     samples,
 )
 from validation.exact.draws import Draw
-from validation.exact.number import Number, detached, exp, log, number, pi, pointwise, stated
+from validation.exact.number import Number, detached, exp, log, log1p, number, pi, pointwise, stated
 
 
 def near(rng: np.random.Generator, loc: float = 0.0, scale: float = 1.0, **others: float) -> float:

@@ -14,12 +14,11 @@ from validation.exact.distributions._location_scale import (
     REAL,
     defined,
     estimable,
-    log1p,
     no_estimate,
     samples,
 )
 from validation.exact.draws import Draw, decades, short, spread
-from validation.exact.number import Number, exp, log, pi, pointwise, stated
+from validation.exact.number import Number, exp, log, log1p, pi, pointwise, stated
 
 
 def _bad(low: Number, high: Number, *others: Number) -> Any:
