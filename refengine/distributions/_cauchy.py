@@ -14,7 +14,7 @@ from refengine.domains import Array
 from refengine.special._saddle_point import log_quotient
 
 _SMALL, _LARGE = 1e-290, 1e290
-_TINY, _UP = 2.0**-900, 2.0**100
+_TINY, _FAR, _UP = 2.0**-900, 2.0**-800, 2.0**100
 
 
 def log_density(xp: Any, x: Array, loc: Array, scale: Array) -> Array:
@@ -57,7 +57,7 @@ def log_tail(xp: Any, x: Array, loc: Array, scale: Array, side: int) -> Array:
 def rates(xp: Any, x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     """The density at x and z times it."""
     z, half, far = _deviation(xp, x, loc, scale)
-    tiny = scale < _TINY
+    tiny = (scale < _TINY) & (xp.abs(half) > _FAR)  # the quotient of the two is subnormal
     t, up = xp.where(tiny, scale * _UP, scale), xp.where(tiny, xp.asarray(_UP), 1.0)
     w = scale / half / 2
     density = xp.where(far, t / half / half / 4 / (1 + w * w) / up, 1 / (1 + z * z) / scale) / pi

@@ -78,9 +78,13 @@ def log_cdf_vjp(slope: Slope, g: Array, x: Array, scale: Array) -> tuple[Array, 
         return unbroadcast(g * dx, x, dtype), unbroadcast(-g * z_dx, scale, dtype)
 
 
-def quantile(f: Function, scale: Array, **noise: Array) -> Array:
-    """``scale * f(u)``."""
-    return line.quantile(f, 0.0, scale, **noise)
+def quantile(f: Function, slope: float, scale: Array, **noise: Array) -> Array:
+    """``scale * f(u)``, which for subnormal u is the product with the slope at 0, rounded last."""
+    xp, dtype, u, scale = elementwise(**noise, scale=scale)
+    with np.errstate(all="ignore"):
+        tiny = (u >= 0) & (u < 1e-290)
+        value = xp.where(tiny, scale * u * slope, scale * f(xp, xp.where(tiny, 0.0, u)))
+        return xp.astype(xp.where((scale > 0) & (scale < xp.inf), value, xp.nan), dtype, copy=False)
 
 
 def quantile_vjp(f: Function, divisors: Divisors, g: Array, scale: Array, **noise: Array) -> Any:

@@ -170,7 +170,7 @@ def icdf(u: Unit, scale: Positive) -> Array:
     >>> round(float(icdf(0.5, 2.0)), 12)
     2.0
     """
-    return quantile(_icdf, scale, u=u)
+    return quantile(_icdf, pi / 2, scale, u=u)
 
 
 def icdf_vjp(g: Array, u: Unit, scale: Positive) -> tuple[Array, Array]:
@@ -229,7 +229,7 @@ def sample(noise: Unit, scale: Positive) -> Array:
     >>> round(float(sample(0.5, 2.0)), 12)
     2.0
     """
-    return quantile(_icdf, scale, noise=noise)
+    return quantile(_icdf, pi / 2, scale, noise=noise)
 
 
 def sample_vjp(g: Array, noise: Unit, scale: Positive) -> tuple[Array, Array]:

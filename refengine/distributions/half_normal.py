@@ -185,7 +185,7 @@ def icdf(u: Unit, scale: Positive) -> Array:
     >>> float(icdf(0.0, 2.0))
     0.0
     """
-    return quantile(_icdf, scale, u=u)
+    return quantile(_icdf, sqrt(pi / 2), scale, u=u)
 
 
 def icdf_vjp(g: Array, u: Unit, scale: Positive) -> tuple[Array, Array]:
@@ -280,7 +280,7 @@ def sample(noise: Real, scale: Positive) -> Array:
     >>> float(sample(-1.5, 2.0))
     3.0
     """
-    return quantile(_noise, scale, noise=noise)
+    return quantile(_noise, 1.0, scale, noise=noise)
 
 
 def sample_vjp(g: Array, noise: Real, scale: Positive) -> tuple[Array, Array]:
