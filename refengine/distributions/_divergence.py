@@ -63,4 +63,6 @@ def log_gamma_excess(xp: Any, r: Array) -> Array:
     series = 0.0 * u
     for i in reversed(range(len(_ZETA_MINUS_1))):
         series = _ZETA_MINUS_1[i] / (i + 2) - u * series
-    return xp.where(near, series * u * u - log1p_minus(xp, u), special_functions(xp).gammaln(r) + EULER * t)
+    far = special_functions(xp).gammaln(xp.where(r < 1e-17, 1.0, r)) + EULER * t
+    far = xp.where(r < 1e-17, -xp.log(r) - EULER, far)
+    return xp.where(near, series * u * u - log1p_minus(xp, u), far)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import check_shape, elementwise, special_functions, unbroadcast
-from refengine.distributions._divergence import EULER, excess_minus_log, less_one, log_gamma_excess
+from refengine.distributions._divergence import EULER, excess_minus_log, expm1_over, less_one, log_gamma_excess
 from refengine.distributions._half_line import defined, linear, linear_vjp
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, NonNegative, Positive, Real, Unit
@@ -351,7 +351,7 @@ def kl_divergence_gumbel(rate_p: Positive, loc_q: Real, scale_q: Positive) -> Ar
     with np.errstate(all="ignore"):
         c, m = p * s, loc / s
         log_c = xp.where((c > 1e-290) & (c < 1e290), xp.log(c), xp.log(p) + xp.log(s))
-        value = log_c - 1 + 1 / p / s - m + xp.exp(m - xp.log1p(1 / p / s))
+        value = log_c - 1 + 1 / p / s - m + xp.exp(m + _log_share(xp, p, s))
         value = xp.where(m > 1e300, xp.inf, value)
         valid = defined(xp, p, p) & defined(xp, s, s) & (xp.abs(loc) < xp.inf)
         return xp.astype(xp.where(valid, value, xp.nan), dtype, copy=False)
@@ -367,13 +367,21 @@ def kl_divergence_gumbel_vjp(g: Array, rate_p: Positive, loc_q: Real, scale_q: P
     with np.errstate(all="ignore"):
         g = xp.where(defined(xp, p, p) & defined(xp, s, s) & (xp.abs(loc) < xp.inf), g, xp.nan)
         c, m, r = p * s, loc / s, 1 / p / s
-        e = xp.exp(m - xp.log1p(r))
-        bend = 1 - r + xp.exp(m - xp.log1p(r) - xp.log1p(c))
+        w = m + _log_share(xp, p, s)
+        bend = xp.where(w > 690, 0.0, 1 - r) + xp.exp(w - xp.log1p(c))
+        half, tilt = xp.exp(w / 2), 1 / (1 + c) - m
+        ds = xp.where(w > 690, half * (tilt / s) * half, (bend - m * xp.expm1(w)) / s)
         return (
             unbroadcast(g * (bend / p), rate_p, dtype),
-            unbroadcast(g * ((e - 1) / s), loc_q, dtype),
-            unbroadcast(g * ((bend + m * (1 - e)) / s), scale_q, dtype),
+            unbroadcast(g * expm1_over(xp, w, s), loc_q, dtype),
+            unbroadcast(g * ds, scale_q, dtype),
         )
+
+
+def _log_share(xp: Any, rate: Array, scale: Array) -> Array:
+    """``log(c / (1 + c))`` for the product c, which may underflow."""
+    c = rate * scale
+    return xp.where(c > 1e-290, -xp.log1p(1 / c), xp.log(rate) + xp.log(scale))
 
 
 def kl_divergence_normal(rate_p: Positive, loc_q: Real, scale_q: Positive) -> Array:
@@ -405,9 +413,9 @@ def kl_divergence_normal_vjp(g: Array, rate_p: Positive, loc_q: Real, scale_q: P
     xp, dtype, g, p, loc, s = elementwise(g=g, rate_p=rate_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
         g = xp.where(defined(xp, p, p) & defined(xp, s, s) & (xp.abs(loc) < xp.inf), g, xp.nan)
-        r, d = 1 / p / s, (1 / p - loc) / s
+        r, d, both = 1 / p / s, (1 / p - loc) / s, (2 / p - loc) / s
         return (
-            unbroadcast(-g * less_one(xp, r * (r + d), r * ((r + d) / p), p), rate_p, dtype),
+            unbroadcast(-g * less_one(xp, r * both, r * (both / p), p), rate_p, dtype),
             unbroadcast(-g * (d / s), loc_q, dtype),
             unbroadcast(-g * less_one(xp, r * r + d * d, r * (r / s) + d * (d / s), s), scale_q, dtype),
         )
@@ -470,10 +478,10 @@ def _times_exponential(xp: Any, rate: Array, x: Array) -> tuple[Array, Array]:
 
 
 def _log_cdf(xp: Any, x: Array, rate: Array) -> Array:
-    """Small products by their own logarithms."""
+    """The product may be subnormal, its factors' logarithms never cancel then."""
     z = rate * x
     near = xp.where(z < 0.7, xp.log(-xp.expm1(-z)), xp.log1p(-xp.exp(-z)))
-    return xp.where(z < _SMALL, log_quotient(xp, xp.where(x > 0, x, 1.0), 1 / rate, xp.ones_like(z)), near)
+    return xp.where(z < 1e-290, xp.log(x) + xp.log(rate), near)
 
 
 def _log_cdf_slopes(xp: Any, x: Array, rate: Array) -> tuple[Array, Array]:
