@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refengine._arrays import check_shape, elementwise, unbroadcast
-from refengine.distributions._divergence import excess, excess_minus_log, expm1_minus, less_one
+from refengine.distributions._divergence import excess, excess_minus_log, expm1_minus, expm1_over, less_one
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Positive, Real, Unit
 from refengine.special._saddle_point import log1p_minus, log_quotient
@@ -276,8 +276,10 @@ def kl_divergence(low_p: Real, high_p: Real, low_q: Real, high_q: Real) -> Array
     """
     xp, dtype, a, b, c, d = elementwise(low_p=low_p, high_p=high_p, low_q=low_q, high_q=high_q)
     with np.errstate(all="ignore"):
-        ratio = ((a / 2 - c / 2) + (d / 2 - b / 2)) / (b / 2 - a / 2)
-        far = log_quotient(xp, d / 2 - c / 2, b / 2 - a / 2, xp.ones_like(ratio))
+        k = xp.where(xp.isinf(d - c), xp.asarray(0.5), 1.0)  # a width may overflow
+        p, q = b * k - a * k, d * k - c * k
+        ratio = ((a * k - c * k) + (d * k - b * k)) / p
+        far = log_quotient(xp, q, p, xp.ones_like(ratio))
         value = xp.where((c <= a) & (b <= d), xp.where(ratio < 1, xp.log1p(ratio), far), xp.inf)
         return xp.astype(xp.where(_valid(xp, a, b) & _valid(xp, c, d), value, xp.nan), dtype, copy=False)
 
@@ -366,10 +368,11 @@ def kl_divergence_normal_vjp(
     with np.errstate(all="ignore"):
         g = xp.where(_valid(xp, a, b) & _scale(xp, m, s), g, xp.nan)
         w = b - a
-        v, d = w / s, _from_middle(xp, a, b, m) / s
+        v, d = xp.where(w < xp.inf, w / s, b / s - a / s), _from_middle(xp, a, b, m) / s
+        over_w = xp.where(w < xp.inf, 1 / w, 1 / v / s)
         third = v * v / 12
-        da = xp.where(third < 1e300, (d * v / 2 - third + 1) / w, (d / 2 - v / 12) / s)
-        db = xp.where(third < 1e300, (d * v / 2 + third - 1) / w, (d / 2 + v / 12) / s)
+        da = xp.where(third < 1e300, (d * v / 2 - third + 1) * over_w, (d / 2 - v / 12) / s)
+        db = xp.where(third < 1e300, (d * v / 2 + third - 1) * over_w, (d / 2 + v / 12) / s)
         ds = -less_one(xp, d * d + third, d * (d / s) + v / 12 * (v / s), s)
         return (
             unbroadcast(g * da, low_p, dtype),
@@ -393,7 +396,8 @@ def kl_divergence_gumbel(low_p: Real, high_p: Real, loc_q: Real, scale_q: Positi
     """
     xp, dtype, a, b, m, s = elementwise(low_p=low_p, high_p=high_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
-        log_v = log_quotient(xp, xp.where(b > a, b - a, 1.0), s, xp.ones_like(m))
+        w, v = b - a, b / s - a / s
+        log_v = xp.where(w < xp.inf, log_quotient(xp, xp.where(w > 0, w, 1.0), s, xp.ones_like(m)), xp.log(v))
         y, e = _from_middle(xp, a, b, m) / s, _mean_exponential(xp, a, b, m, s)
         value = xp.where(y == -xp.inf, xp.inf, y - log_v + e)
         return xp.astype(xp.where(_valid(xp, a, b) & _scale(xp, m, s), value, xp.nan), dtype, copy=False)
@@ -414,20 +418,35 @@ def kl_divergence_gumbel_vjp(
     xp, dtype, g, a, b, m, s = elementwise(g=g, low_p=low_p, high_p=high_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
         g = xp.where(_valid(xp, a, b) & _scale(xp, m, s), g, xp.nan)
-        w, v, e = b - a, b / s - a / s, _mean_exponential(xp, a, b, m, s)
-        v = xp.where(w / s < 1e300, w / s, v)
+        w, e = b - a, _mean_exponential(xp, a, b, m, s)
+        v = xp.where(w / s < 1e300, w / s, b / s - a / s)
         ya, middle = (a - m) / s, _from_middle(xp, a, b, m) / s
-        left, right = xp.exp(-ya), xp.exp(-(b - m) / s)
-        narrow = v < 0.5
-        u = xp.where(narrow, v, 0.25)
-        we_a = xp.where(narrow, -left * expm1_minus(xp, -u) / u, e - left)
-        we_b = xp.where(narrow, -right * expm1_minus(xp, u) / u, right - e)
+        left, right = xp.exp(-ya / 2), xp.exp(-(b - m) / s)  # left is squared at last
+        narrow, huge = v < 0.5, xp.isinf(e)
+        u = xp.where(narrow & (v > 1e-300), v, 0.25)
+        up, down = (xp.where(v > 1e-300, expm1_minus(xp, sign * u) / u, 0.0) for sign in (1, -1))
+        bend = xp.where(narrow, -down, -xp.expm1(-v) / v - 1)
+        we_b = xp.where(narrow, -right * up, right - e)
+        # sinh(h) / h for h = v / 2 is the mean of exp(-(y - middle))
+        log_e = xp.where(narrow, xp.log1p(_sinh_rest(u / 2)) - middle, xp.log(-xp.expm1(-v) / v) - ya)
+        over_w, root = xp.where(w < xp.inf, 1 / w, 1 / v / s), xp.exp(log_e / 2)
+        da = (1 + v / 2) * over_w + left * (bend * over_w) * left
+        db = xp.where(huge, -root * over_w * root, (v / 2 - 1 + we_b) * over_w)
+        ds = xp.where(huge, root * (ya / s) * root, (1 - middle + (ya * e - we_b)) / s)
         return (
-            unbroadcast(g * ((1 + v / 2 + we_a) / w), low_p, dtype),
-            unbroadcast(g * ((v / 2 - 1 + we_b) / w), high_p, dtype),
-            unbroadcast(g * ((e - 1) / s), loc_q, dtype),
-            unbroadcast(g * ((1 - middle + (ya * e - we_b)) / s), scale_q, dtype),
+            unbroadcast(g * da, low_p, dtype),
+            unbroadcast(g * db, high_p, dtype),
+            unbroadcast(g * expm1_over(xp, log_e, s), loc_q, dtype),
+            unbroadcast(g * ds, scale_q, dtype),
         )
+
+
+def _sinh_rest(h: Array) -> Array:
+    """``sinh(h) / h - 1`` for abs(h) <= 1/2."""
+    series = 0.0 * h
+    for k in range(14, 0, -2):
+        series = (1 + series) * h * h / (k * (k + 1))
+    return series
 
 
 def kl_divergence_pareto(low_p: Real, high_p: Real, scale_q: Positive, alpha_q: Positive) -> Array:
@@ -470,11 +489,16 @@ def kl_divergence_pareto_vjp(
         inside = (a >= s) & (a < b)
         a, b, s = xp.where(inside, a, 1.0), xp.where(inside, b, 2.0), xp.where(inside, s, 1.0)
         w = b - a
-        t, u = w / a, -w / b
-        dalpha = log_quotient(xp, b, s, xp.ones_like(t)) + (xp.log1p(t) / t - 1) - 1 / alpha
+        t, u, one = w / a, -w / b, xp.ones_like(w)
+        near_a = xp.where(u > -0.5, log1p_minus(xp, u), log_quotient(xp, a, b, one) - u) / u
+        # 1 + (1 + alpha) near_a and its like for b, with alpha apart where the logarithm is far from its argument
+        by_a = xp.where(u > -0.5, 1 + (1 + alpha) * near_a, (1 + alpha) * (near_a + 1) - alpha)
+        far_b = alpha - (1 + alpha) * (xp.log1p(t) / t)
+        by_b = xp.where(t < 0.5, -(1 + alpha) * log1p_minus(xp, t) / t - 1, far_b)
+        dalpha = log_quotient(xp, b, s, one) + (xp.log1p(t) / t - 1) - 1 / alpha
         slopes = (
-            (1 + (1 + alpha) * (log1p_minus(xp, u) / u)) / w,
-            ((1 + alpha) * (-log1p_minus(xp, t) / t) - 1) / w,
+            by_a / w,
+            by_b / w,
             -alpha / s,
             dalpha,
         )
@@ -562,9 +586,7 @@ def _log_share(xp: Any, x: Array, a: Array, b: Array) -> Array:
 
 def _log_share_slopes(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     """The derivatives to x, a and b."""
-    d = x - a
-    inverse = xp.where(xp.isinf(d), 1 / (x / 2 - a / 2) / 2, 1 / d)
-    return inverse, -_share(xp, -x, -b, -a) * inverse, -_over_width(xp, 1.0, a, b)
+    return _over_width(xp, 1.0, a, x), -_over_width(xp, _share(xp, -x, -b, -a), a, x), -_over_width(xp, 1.0, a, b)
 
 
 def _inside(f: Any, below: float, above: float, x: Array, low: Array, high: Array) -> Array:
