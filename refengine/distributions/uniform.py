@@ -429,10 +429,13 @@ def kl_divergence_gumbel_vjp(
         we_b = xp.where(narrow, -right * up, right - e)
         # sinh(h) / h for h = v / 2 is the mean of exp(-(y - middle))
         log_e = xp.where(narrow, xp.log1p(_sinh_rest(u / 2)) - middle, xp.log(-xp.expm1(-v) / v) - ya)
-        over_w, root = xp.where(w < xp.inf, 1 / w, 1 / v / s), xp.exp(log_e / 2)
-        da = (1 + v / 2) * over_w + left * (bend * over_w) * left
-        db = xp.where(huge, -root * over_w * root, (v / 2 - 1 + we_b) * over_w)
-        ds = xp.where(huge, root * (ya / s) * root, (1 - middle + (ya * e - we_b)) / s)
+        rest = xp.where(narrow, up / (1 + up), 1 - v / xp.expm1(v))  # 1 - exp(-y_b) / E
+        k = xp.where(w < xp.inf, 1.0, xp.asarray(0.5))
+        width, root = b * k - a * k, xp.exp(log_e / 2)  # the width may overflow
+        tame = left < 1e150
+        da = xp.where(tame, (1 + v / 2 + left * bend * left) / width, left * (bend / width) * left) * k
+        db = xp.where(huge, root * (-rest / width) * root, (v / 2 - 1 + we_b) / width) * k
+        ds = xp.where(huge, root * ((ya + rest) / s) * root, (1 - middle + (ya * e - we_b)) / s)
         return (
             unbroadcast(g * da, low_p, dtype),
             unbroadcast(g * db, high_p, dtype),
