@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refengine._arrays import elementwise, unbroadcast
+from refengine._arrays import check_shape, elementwise, unbroadcast
 from refengine.distributions import _standard_normal as standard
 from refengine.distributions import normal
 from refengine.distributions._location_scale import (
@@ -25,6 +25,7 @@ from refengine.distributions._location_scale import (
 from refengine.distributions._noise import normal as noise
 from refengine.distributions._standard_normal import HALF_LOG_2PI
 from refengine.domains import Array, Positive, Real, Unit
+from refengine.special._saddle_point import log_quotient
 
 __all__ = [
     "Parameters",
@@ -198,7 +199,8 @@ def icdf_vjp(g: Array, u: Unit, loc: Real, scale: Positive) -> tuple[Array, Arra
         g, q = xp.where(valid(xp, m, s), g, xp.nan), standard.icdf(xp, u1)
         root = xp.exp((m + s * q) / 2)
         rest, hazard = standard.icdf_divisors(xp, u1)
-        du = xp.where(rest == 0, xp.inf, root * s / rest / hazard * root)
+        up = xp.where(s < 2.0**-900, xp.asarray(2.0**100), 1.0)  # a subnormal scale has few digits to lose
+        du = xp.where(rest == 0, xp.inf, root * (s * up) / rest / hazard * root / up)
         dscale = xp.where(u1 == 0, 0.0, root * q * root)
         g = xp.where(xp.isnan(q), xp.nan, g)
         dloc = g * (root * root)
@@ -250,8 +252,8 @@ def mean_vjp(g: Array, loc: Real, scale: Positive) -> tuple[Array, Array]:
     xp, dtype, g, m, s = elementwise(g=g, loc=loc, scale=scale)
     with np.errstate(all="ignore"):
         g = xp.where(valid(xp, m, s), g, xp.nan)
-        value = xp.exp(m + s * s / 2)
-        return unbroadcast(g * value, loc, dtype), unbroadcast(g * (s * value), scale, dtype)
+        root = xp.exp((m + s * s / 2) / 2)
+        return unbroadcast(g * (root * root), loc, dtype), unbroadcast(g * (root * s * root), scale, dtype)
 
 
 def variance(loc: Real, scale: Positive) -> Array:
@@ -301,8 +303,8 @@ def mode_vjp(g: Array, loc: Real, scale: Positive) -> tuple[Array, Array]:
     xp, dtype, g, m, s = elementwise(g=g, loc=loc, scale=scale)
     with np.errstate(all="ignore"):
         g = xp.where(valid(xp, m, s), g, xp.nan)
-        value = xp.exp(m - s * s)
-        return unbroadcast(g * value, loc, dtype), unbroadcast(g * (-2 * s * value), scale, dtype)
+        root = xp.exp((m - s * s) / 2)
+        return unbroadcast(g * (root * root), loc, dtype), unbroadcast(g * (-2 * s * root * root), scale, dtype)
 
 
 def sample(noise: Real, loc: Real, scale: Positive) -> Array:
@@ -369,7 +371,7 @@ def maximum_likelihood(data: Positive) -> Parameters:
     """
     xp, dtype, x = elementwise(data=data)
     with np.errstate(all="ignore"):
-        loc, scale, _ = normal.moments(xp, xp.log(x))
+        loc, scale, _ = _moments(xp, x)
         return Parameters(xp.astype(loc, dtype, copy=False), xp.astype(scale, dtype, copy=False))
 
 
@@ -380,9 +382,19 @@ def maximum_likelihood_vjp(g: Parameters, data: Positive) -> tuple[Array]:
     """
     xp, dtype, g_loc, g_scale, x = elementwise(g=g[0], g_scale=g[1], data=data)
     with np.errstate(all="ignore"):
-        _, scale, z = normal.moments(xp, xp.log(x))
+        _, scale, z = _moments(xp, x)
         slope = (g_loc + g_scale * z) / max(x.shape[0], 1) / x
         return (xp.astype(xp.where(xp.isnan(scale), xp.nan, slope), dtype, copy=False),)
+
+
+def _moments(xp: Any, x: Array) -> tuple[Array, Array, Array]:
+    """Moments of log(x), by way of the ratios to the first observation, whose logarithms are better known."""
+    check_shape("data", x, ("N",))
+    first = x[0] if x.shape[0] else xp.asarray(1.0)
+    away = (x - first) / first
+    logs = log_quotient(xp, x, xp.zeros_like(x) + first, xp.ones_like(x))
+    loc, scale, z = normal.moments(xp, xp.where(xp.abs(away) < 0.5, xp.log1p(away), logs))
+    return xp.log(first) + loc, scale, z
 
 
 def _of_log(f: Callable[..., Array], x: Array, loc: Array, scale: Array) -> Array:
