@@ -27,7 +27,7 @@ def expm1_minus(xp: Any, t: Array) -> Array:
     series = 0.0 * u
     for k in range(16, 1, -1):
         series = (1 + series) * u / k
-    return xp.where(near, series * u, xp.expm1(t) - t)
+    return xp.where(near, series * u, xp.where(t > 710, xp.inf, xp.expm1(t) - t))
 
 
 def excess(s: Array, t: Array) -> Array:
@@ -35,11 +35,13 @@ def excess(s: Array, t: Array) -> Array:
     return (s - t) / t * (s / t + 1)
 
 
-def excess_minus_log(xp: Any, e: Array, s: Array, t: Array, power: int = 1) -> Array:
-    """``e - log(1 + e) >= 0``, where ``1 + e = (s/t)^power``."""
+def excess_minus_log(xp: Any, e: Array, s: Array, t: Array, power: int = 1, factor: float = 1.0) -> Array:
+    """``e - log(1 + e) >= 0``, where ``1 + e = (factor * s/t)^power``."""
     near = xp.abs(e) <= 0.5
     return xp.where(
-        near, 0.0 - log1p_minus(xp, xp.where(near, e, 0.0)), e - power * log_quotient(xp, s, t, xp.ones_like(s))
+        near,
+        0.0 - log1p_minus(xp, xp.where(near, e, 0.0)),
+        e - power * log_quotient(xp, s, t, xp.zeros_like(s) + factor),
     )
 
 

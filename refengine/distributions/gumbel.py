@@ -341,7 +341,7 @@ def kl_divergence_vjp(
         dm = -expm1_over(xp, w, t)
         tilt = _EULER + special.digamma(1 + r) * half * half
         ds = less_one(xp, r * tilt, tilt / t, s)
-        over = _EULER * r / t + d / t + half * ((special.digamma(1 + r) * r - d) / t) * half
+        over = xp.where(w > 0, half * ((special.digamma(1 + r) * r - d) / t) * half, (_EULER * r + d) / t)
         dt = -less_one(xp, r * tilt - d * xp.expm1(w), over, t)
         return (
             unbroadcast(g * dm, loc_p, dtype),
@@ -367,8 +367,8 @@ def kl_divergence_normal(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: P
     with np.errstate(all="ignore"):
         r = s / t
         d = standardised(xp, m, n, t) + _EULER * r
-        wide = pi / sqrt(6) * s  # the standard deviation
-        value = (excess_minus_log(xp, excess(wide, t), wide, t, power=2) + d * d) / 2
+        c = pi / sqrt(6)  # the standard deviation of a scale of 1
+        value = (excess_minus_log(xp, excess(c * s, t), s, t, power=2, factor=c) + d * d) / 2
         value = value + (log(pi**3 / 3) / 2 - 0.5 - _EULER)
         return xp.astype(xp.where(valid(xp, m, s) & valid(xp, n, t), value, xp.nan), dtype, copy=False)
 

@@ -354,8 +354,8 @@ def kl_divergence_normal(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: P
     """
     xp, dtype, m, s, n, t = elementwise(loc_p=loc_p, scale_p=scale_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
-        d, wide = standardised(xp, m, n, t), sqrt(2) * s
-        value = (excess_minus_log(xp, excess(wide, t), wide, t, power=2) + d * d) / 2 + (log(pi) - 1) / 2
+        d, c = standardised(xp, m, n, t), sqrt(2)
+        value = (excess_minus_log(xp, excess(c * s, t), s, t, power=2, factor=c) + d * d) / 2 + (log(pi) - 1) / 2
         return xp.astype(xp.where(valid(xp, m, s) & valid(xp, n, t), value, xp.nan), dtype, copy=False)
 
 

@@ -381,7 +381,7 @@ def kl_divergence_gumbel_vjp(
         square = root * root
         ds = less_one(xp, square, root / t * xp.exp(w / 2), s)
         half = xp.exp(w / 2)
-        dt = -less_one(xp, square - d * xp.expm1(w), d / t + half * ((r * r - d) / t) * half, t)
+        dt = -less_one(xp, square - d * xp.expm1(w), xp.where(w > 0, half * ((r * r - d) / t) * half, d / t), t)
         return (
             unbroadcast(g * dm, loc_p, dtype),
             unbroadcast(g * ds, scale_p, dtype),
@@ -406,7 +406,7 @@ def kl_divergence_laplace(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: 
     with np.errstate(all="ignore"):
         h, d, c = standardised(xp, m, n, s), standardised(xp, m, n, t), sqrt(2 / pi)
         bend = c * (s / t) * xp.expm1(-h * h / 2) + d * special_functions(xp).erf(h / sqrt(2))
-        value = excess_minus_log(xp, (c * s - t) / t, c * s, t) + bend + (0.5 - log(pi / 2))
+        value = excess_minus_log(xp, (c * s - t) / t, s, t, factor=c) + bend + (0.5 - log(pi / 2))
         value = xp.where((xp.abs(d) < xp.inf) & (s / t < xp.inf), value, xp.inf)
         return xp.astype(xp.where(valid(xp, m, s) & valid(xp, n, t), value, xp.nan), dtype, copy=False)
 
