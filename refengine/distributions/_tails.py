@@ -34,9 +34,11 @@ def expm1_minus(xp: Any, v: Array) -> Array:
     return xp.where(near, u * u / 2 * (1 + series), xp.expm1(v) - v)
 
 
-def minus_log(xp: Any, r: Array) -> Array:
-    """``r - 1 - log(r) >= 0`` for r > 0."""
-    return xp.where(r > 1e300, r, -log1p_minus(xp, r - 1))
+def minus_log(xp: Any, x: Array, y: Array) -> Array:
+    """``r - 1 - log(r) >= 0`` for r = x / y > 0."""
+    r = x / y
+    near = xp.abs(r - 1) <= 0.5
+    return xp.where(near, -log1p_minus(xp, xp.where(near, r - 1, 0.0)), r - 1 - log_ratio(xp, x, y))
 
 
 def log_ratio(xp: Any, x: Array, y: Array) -> Array:

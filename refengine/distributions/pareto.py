@@ -498,7 +498,7 @@ def _mode(xp: Any, m: Array, alpha: Array) -> tuple[Array, ...]:
 
 def _kl(xp: Any, m_p: Array, alpha_p: Array, m_q: Array, alpha_q: Array) -> tuple[Array, ...]:
     r, length = alpha_q / alpha_p, log_ratio(xp, m_p, m_q)
-    found = minus_log(xp, r) + alpha_q * length
+    found = minus_log(xp, alpha_q, alpha_p) + alpha_q * length
     slopes = alpha_q / m_p, -(r - 1) / alpha_p, -alpha_q / m_q, (r - 1) / alpha_q + length
     return positive(xp, m_p, alpha_p, m_q, alpha_q), *flat(xp, m_p < m_q, xp.inf, (found, *slopes))
 
