@@ -26,12 +26,16 @@ def over_expm1(xp: Any, w: Array) -> Array:
 
 def expm1_minus(xp: Any, v: Array) -> Array:
     """``exp(v) - 1 - v >= 0``."""
-    near = xp.abs(v) <= 1
-    u = xp.where(near, v, 0.0)
+    return xp.where(xp.abs(v) <= 1, v * expm1_minus_over(xp, v), xp.expm1(v) - v)
+
+
+def expm1_minus_over(xp: Any, v: Array) -> Array:
+    """``(exp(v) - 1 - v) / v`` for abs(v) <= 1."""
+    u = xp.where(xp.abs(v) <= 1, v, 0.0)
     series = 0.0 * u
     for k in range(20, 2, -1):
         series = (1 + series) * u / k
-    return xp.where(near, u * u / 2 * (1 + series), xp.expm1(v) - v)
+    return u / 2 * (1 + series)
 
 
 def minus_log(xp: Any, x: Array, y: Array) -> Array:
@@ -74,3 +78,20 @@ def lgamma1p_rest(xp: Any, r: Array) -> Array:
     for c in reversed(_LGAMMA):
         series = c - r * series
     return r * r * series
+
+
+# B_2k: psi'(x) - 1/x ~ 1/(2 x^2) + sum_k B_2k / x^(2k+1)
+_TRIGAMMA = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+
+
+def trigamma_minus(xp: Any, x: Array) -> Array:
+    r""":math:`\psi'(x) - 1/x = \sum_k 1 / ((x+k)^2 (x+k+1)) > 0`; the tail by its series (NIST DLMF 5.15.8)."""
+    low = x < 12
+    head = 0.0 * x
+    for k in range(12):
+        head = head + xp.where(low, 1 / (x + k) / (x + k) / (x + k + 1), 0.0)
+    r = 1 / xp.where(low, x + 12, x)
+    series = 0.0 * r
+    for c in reversed(_TRIGAMMA):
+        series = c + series * r * r
+    return head + r * r * (0.5 + r * series)

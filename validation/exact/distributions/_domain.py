@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, digamma, exp, lgamma, number, pointwise, stated
+from validation.exact.number import Number, Undecided, digamma, exp, lgamma, number, pointwise, stated
+from validation.exact.root import root
 
 
 def undefined(*arguments: Number) -> Any:
@@ -82,3 +83,11 @@ def data_draws(rng: np.random.Generator, quantile: Callable[..., Any], low: floa
 def unknown_estimate(data: Any) -> Any:
     """nan, with nan gradients to all the data."""
     return undefined(*data)
+
+
+def solved(score: Callable[..., Any], start: list[float]) -> list[Number]:
+    """`root`, where a slope that the precision in force does not tell from 0 asks for more bits."""
+    try:
+        return root(score, start)
+    except ZeroDivisionError:
+        raise Undecided("a slope may vanish") from None

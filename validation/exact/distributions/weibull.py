@@ -19,12 +19,12 @@ from validation.exact.distributions._domain import (
     level,
     log1p,
     positive,
+    solved,
     undefined,
     unknown_estimate,
 )
 from validation.exact.draws import Draw, spread
 from validation.exact.number import Number, exp, log, number, pointwise, power, stated
-from validation.exact.root import root
 
 RANGES = {
     name + suffix: (1e-300, 1e15) for name in ("concentration", "scale") for suffix in ("", "_p", "_q")
@@ -239,7 +239,7 @@ def maximum_likelihood(data: Any) -> Parameters:
         powers = [exp(unknowns[0] * y) for y in logs]
         return [sum(p * y for p, y in zip(powers, logs, strict=True)) / sum(powers) - 1 / unknowns[0] - average]
 
-    k = root(score, [float(guess(floats).concentration)])[0]
+    k = solved(score, [float(guess(floats).concentration)])[0]
     return Parameters(k, exp(log(sum(exp(k * y) for y in logs) / len(floats)) / k))
 
 
