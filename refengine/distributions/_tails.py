@@ -7,6 +7,7 @@ from typing import Any
 
 from refengine.domains import Array
 from refengine.special._saddle_point import log1p_minus
+from refengine.special.digamma_difference import _slope
 
 EULER = 0.57721566490153286061
 
@@ -95,3 +96,20 @@ def trigamma_minus(xp: Any, x: Array) -> Array:
     for c in reversed(_TRIGAMMA):
         series = c + series * r * r
     return head + r * r * (0.5 + r * series)
+
+
+def trigamma_minus_fall(xp: Any, x: Array, d: Array) -> Array:
+    """``(psi'(x) - 1/x) - (psi'(x+d) - 1/(x+d))``, every term with the subtraction done on paper."""
+    low = x < 12
+    fall = 0.0 * (x + d)
+    for k in range(12):
+        y, z = x + k, x + k + d
+        terms = 1 / (y + 1) / y + 1 / (z + 1) / z + 1 / (y + 1) / (z + 1)
+        fall = fall + xp.where(low, d / z / y * terms, 0.0)
+    y = xp.where(low, x + 12, x)
+    r, q = 1 / y, 1 / (y + d)
+    step = d / (y + d) / y
+    tail = 0.0 * r
+    for c in reversed(_TRIGAMMA):
+        tail = (c + tail) * q * q
+    return fall + step * ((r + q) / 2 + tail) + r * (step * (r + q) * _slope(_TRIGAMMA, r * r, q * q))

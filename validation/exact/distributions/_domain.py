@@ -56,13 +56,15 @@ def euler() -> Number:
     return -digamma(number(1))
 
 
-def data_draws(rng: np.random.Generator, quantile: Callable[..., Any], low: float = 0.0) -> Iterator[Draw]:
+def data_draws(
+    rng: np.random.Generator, quantile: Callable[..., Any], low: float = 0.0, sizes: tuple[int, ...] = (2, 3, 4)
+) -> Iterator[Draw]:
     """Samples to estimate from: ``quantile(u, shape)`` of uniform numbers; small and large, nearly equal, ties, bad."""
-    for size in (2, 3, 4) * 9:
+    for size in sizes * 9:
         yield Draw({"data": np.array([short(v) for v in quantile(rng.uniform(size=size), decades(rng, 0.3, 5))])})
-    for size in (2, 3, 4) * 5:
+    for size in sizes * 5:
         yield Draw({"data": quantile(rng.uniform(size=size), decades(rng, 0.1, 20))}, difficulty=2)
-    for size in (2, 3, 4) * 3:  # a narrow sample
+    for size in sizes * 3:  # a narrow sample
         data = quantile(rng.uniform(size=size), decades(rng, 1e3, 1e6))
         yield Draw({"data": data}, flags=("CANCELLATION",), difficulty=4)
     for size in (1, 2):
@@ -71,7 +73,7 @@ def data_draws(rng: np.random.Generator, quantile: Callable[..., Any], low: floa
     for size in (2,):
         data = quantile(rng.uniform(size=size), decades(rng, 0.5, 2))
         yield Draw({"data": np.concatenate([data, data])}, flags=("TIE",))
-    for size in (6, 8):
+    for size in (2 * sizes[-1],):
         yield Draw({"data": quantile(rng.uniform(size=size), decades(rng, 0.5, 2))}, difficulty=3)
     good = quantile(rng.uniform(size=4), 1.0)
     for bad in (nan, inf, low - 1.0):
