@@ -1,0 +1,211 @@
+r"""Student's t distribution with df degrees of freedom, :math:`f(x; \nu, \mu, \sigma) \propto (1 + z^2/\nu)^{-(\nu+1)/2}`.
+
+:math:`z = (x - \mu)/\sigma, q = z^2/\nu`, and :math:`\delta` as in `refengine.distributions._student`.
+
+Every function broadcasts its arguments; float32 when every floating array is, else float64, and float64 inside. df and
+scale that are not positive and finite, a loc that is not finite, and nan: nan, with nan gradients; x = inf and -inf lie
+outside the support.
+"""
+
+from __future__ import annotations
+
+from math import log, pi, sqrt
+from typing import Any
+
+from refengine.distributions import _student
+from refengine.distributions._pointwise import both, cotangents, flat, positive, value
+from refengine.domains import Array, Positive, Real
+from refengine.special._saddle_point import log1p_minus
+
+__all__ = [
+    "entropy",
+    "entropy_vjp",
+    "log_prob",
+    "log_prob_value_and_vjp",
+    "log_prob_vjp",
+    "mean",
+    "mean_vjp",
+    "mode",
+    "mode_vjp",
+    "variance",
+    "variance_vjp",
+]
+
+
+def log_prob(x: Real, df: Positive, loc: Real, scale: Positive) -> Array:
+    r"""Logarithm of the density, accurate to a few ulp for any degrees of freedom and any distance.
+
+    .. math:: \log f(x; \nu, \mu, \sigma) = \log\Gamma\tfrac{\nu+1}{2} - \log\Gamma\tfrac{\nu}{2}
+              - \tfrac12 \log(\pi \nu \sigma^2) - \tfrac{\nu+1}{2} \log(1 + q)
+              = \delta(\nu/2) - \tfrac12 \log(2 \pi \sigma^2) - \tfrac{\nu+1}{2} \log(1 + q)
+
+    x, df, loc, scale: broadcast together. Certified for df from 1e-3 to 1e15. Beyond q = 1 the logarithm of q meets that
+    of the scale on paper. Johnson, Kotz and Balakrishnan (1995), chapter 28; NIST DLMF 5.11.13.
+
+    >>> round(float(log_prob(0.0, 1.0, 0.0, 1.0)), 12)  # Cauchy: -log(pi)
+    -1.144729885849
+    >>> round(float(log_prob(1.0, 1e15, 0.0, 1.0)), 12)  # normal
+    -1.418938533205
+    """
+    return value(_log_prob, x=x, df=df, loc=loc, scale=scale)
+
+
+def log_prob_vjp(
+    g: Array, x: Real, df: Positive, loc: Real, scale: Positive
+) -> tuple[Array, Array, Array, Array]:
+    r"""Cotangents of x, df, loc and scale.
+
+    .. math:: \partial_x = -\frac{\nu+1}{x - \mu} p = -\partial_\mu, \quad
+              \partial_\nu = \tfrac12 \left(\delta'(\nu/2) + (\log(1-p) + p) + p/\nu\right), \quad
+              \partial_\sigma = \frac{\nu p - (1 - p)}{\sigma}, \qquad p = \frac{q}{1+q}
+
+    The first term of the derivative to df is positive, the second negative, and each is as small as the result:
+    :math:`-\log(1 + q) = \log(1 - p)`, and the textbook's :math:`(\nu+1) z^2/(\nu (\nu + z^2))` is :math:`p + p/\nu`.
+    """
+    return cotangents(_log_prob, g, x=x, df=df, loc=loc, scale=scale)
+
+
+def log_prob_value_and_vjp(
+    g: Array, x: Real, df: Positive, loc: Real, scale: Positive
+) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    """`log_prob` and `log_prob_vjp`; kernels make one pass of both.
+
+    >>> value, (dx, ddf, dloc, dscale) = log_prob_value_and_vjp(1.0, 1.0, 1.0, 0.0, 1.0)
+    >>> float(dx), float(dloc), float(dscale)
+    (-1.0, 1.0, 0.0)
+    """
+    return both(_log_prob, g, x=x, df=df, loc=loc, scale=scale)
+
+
+def entropy(df: Positive, loc: Real, scale: Positive) -> Array:
+    r"""Differential entropy.
+
+    .. math:: H = \tfrac{\nu+1}{2} \left(\psi\tfrac{\nu+1}{2} - \psi\tfrac{\nu}{2}\right)
+              + \log\left(\sqrt\nu \, B(\tfrac\nu2, \tfrac12)\right) + \log\sigma
+              = \tfrac{\nu+1}{2} (\delta' + 1/\nu) - \delta + \tfrac12 \log(2 \pi \sigma^2)
+
+    df, loc, scale: broadcast together. Johnson, Kotz and Balakrishnan (1995), chapter 28.
+
+    >>> round(float(entropy(1.0, 0.0, 1.0)), 12)  # Cauchy: log(4 pi)
+    2.531024246969
+    """
+    return value(_entropy, df=df, loc=loc, scale=scale)
+
+
+def entropy_vjp(g: Array, df: Positive, loc: Real, scale: Positive) -> tuple[Array, Array, Array]:
+    r"""Cotangents of df, loc and scale: :math:`\tfrac{\nu+1}{4} \delta'' - \tfrac{1}{2 \nu^2}`, 0, :math:`1/\sigma`."""
+    return cotangents(_entropy, g, df=df, loc=loc, scale=scale)
+
+
+def mean(df: Positive, loc: Real, scale: Positive) -> Array:
+    r"""Expectation.
+
+    .. math:: E[x] = \mu \text{ for } \nu > 1, \text{ else undefined (nan)}
+
+    df, loc, scale: broadcast together. Johnson, Kotz and Balakrishnan (1995), chapter 28.
+
+    >>> float(mean(3.0, 2.0, 1.0)), float(mean(1.0, 2.0, 1.0))
+    (2.0, nan)
+    """
+    return value(_mean, df=df, loc=loc, scale=scale)
+
+
+def mean_vjp(g: Array, df: Positive, loc: Real, scale: Positive) -> tuple[Array, Array, Array]:
+    """Cotangents of df, loc and scale: :math:`0, 1, 0`; nan where there is no mean."""
+    return cotangents(_mean, g, df=df, loc=loc, scale=scale)
+
+
+def variance(df: Positive, loc: Real, scale: Positive) -> Array:
+    r"""Variance.
+
+    .. math:: \operatorname{Var}[x] = \frac{\sigma^2 \nu}{\nu - 2} \text{ for } \nu > 2,
+              \quad \infty \text{ for } 1 < \nu \le 2, \text{ else undefined (nan)}
+
+    df, loc, scale: broadcast together. Where it is infinite it has no slopes. Johnson, Kotz and Balakrishnan (1995),
+    chapter 28.
+
+    >>> float(variance(4.0, 0.0, 3.0)), float(variance(2.0, 0.0, 3.0))
+    (18.0, inf)
+    """
+    return value(_variance, df=df, loc=loc, scale=scale)
+
+
+def variance_vjp(g: Array, df: Positive, loc: Real, scale: Positive) -> tuple[Array, Array, Array]:
+    r"""Cotangents of df, loc and scale: :math:`-2 \sigma^2/(\nu-2)^2, 0, 2 \sigma \nu/(\nu-2)`."""
+    return cotangents(_variance, g, df=df, loc=loc, scale=scale)
+
+
+def mode(df: Positive, loc: Real, scale: Positive) -> Array:
+    r"""Where the density is largest.
+
+    .. math:: \mu
+
+    df, loc, scale: broadcast together. Johnson, Kotz and Balakrishnan (1995), chapter 28.
+
+    >>> float(mode(1.0, 2.0, 1.0))
+    2.0
+    """
+    return value(_mode, df=df, loc=loc, scale=scale)
+
+
+def mode_vjp(g: Array, df: Positive, loc: Real, scale: Positive) -> tuple[Array, Array, Array]:
+    """Cotangents of df, loc and scale: :math:`0, 1, 0`."""
+    return cotangents(_mode, g, df=df, loc=loc, scale=scale)
+
+
+def _defined(xp: Any, df: Array, loc: Array, scale: Array) -> Array:
+    return positive(xp, df, scale) & xp.isfinite(loc)
+
+
+def _log_prob(xp: Any, x: Array, df: Array, loc: Array, scale: Array) -> tuple[Array, ...]:
+    defined, beyond = _defined(xp, df, loc, scale), xp.isinf(x)
+    df, scale = xp.where(defined, df, 1.0), xp.where(defined, scale, 1.0)
+    d = xp.where(beyond, 0.0, x) - loc
+    far = xp.abs(d)
+    root = far / scale / xp.sqrt(df)
+    q, outer = root * root, root > 1
+    log_root = xp.where(root < 1e300, xp.log(root), xp.log(far) - xp.log(scale) - xp.log(df) / 2)
+    log_q = xp.where(root < 1e100, xp.log1p(q), 2 * log_root)
+    product, top = _student.product(xp, df / 2)
+    lead = _log_over(xp, xp.where(outer, xp.sqrt(df), 1.0), xp.where(outer, far, scale), xp.sqrt(2 * pi * product))
+    spread = xp.where(outer, df / 2 * log_q + xp.log1p(1 / q) / 2, (df + 1) / 2 * log_q)
+    found = _student.rest(xp, top) + lead - spread
+    under = 1 / (1 + q)
+    share = xp.where(outer, 1 / (1 + 1 / q), q * under)
+    first, _ = _student.slope(xp, df / 2)
+    curve = xp.where(share <= 0.5, log1p_minus(xp, -share), share - log_q)
+    by_df = (first + (curve + share / df)) / 2
+    by_x = xp.where(outer, -(df + 1) * share / d, -((df + 1) / df) * (d / scale / scale) * under)
+    by_scale = (xp.where(outer, df * share, root * root * df * under) - under) / scale
+    return defined, *flat(xp, beyond, -xp.inf, (found, by_x, by_df, -by_x, by_scale))
+
+
+def _log_over(xp: Any, a: Array, b: Array, c: Array) -> Array:
+    """``log(a / b / c)``, b of any size."""
+    quotient = a / c / b
+    fits = (quotient > 1e-290) & (quotient < 1e290)
+    return xp.where(fits, xp.log(xp.where(fits, quotient, 1.0)), xp.log(a / c) - xp.log(b))
+
+
+def _entropy(xp: Any, df: Array, loc: Array, scale: Array) -> tuple[Array, ...]:
+    product, top = _student.product(xp, df / 2)
+    first, second = _student.slope(xp, df / 2)
+    normaliser = xp.log(product) / 2 - _student.rest(xp, top)
+    found = ((df + 1) * first + 1 / df) / 2 + normaliser + (0.5 + log(sqrt(2 * pi)) + xp.log(scale))
+    by_df = (df + 1) / 4 * second - 1 / df / df / 2
+    return _defined(xp, df, loc, scale), found, by_df, 0.0 * loc, 1 / scale
+
+
+def _mean(xp: Any, df: Array, loc: Array, scale: Array) -> tuple[Array, ...]:
+    return _defined(xp, df, loc, scale) & (df > 1), loc + 0 * df, 0.0 * df, 1.0 + 0 * loc, 0.0 * scale
+
+
+def _variance(xp: Any, df: Array, loc: Array, scale: Array) -> tuple[Array, ...]:
+    rest = df - 2
+    unit = df / rest * scale
+    results = unit * scale, -2 * (scale / rest) * (scale / rest), 0.0 * loc, 2 * unit
+    return _defined(xp, df, loc, scale) & (df > 1), *flat(xp, rest <= 0, xp.inf, results)
+
+
+def _mode(xp: Any, df: Array, loc: Array, scale: Array) -> tuple[Array, ...]:
+    return _defined(xp, df, loc, scale), loc + 0 * df, 0.0 * df, 1.0 + 0 * loc, 0.0 * scale

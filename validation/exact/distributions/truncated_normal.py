@@ -1,0 +1,183 @@
+"""The truncated normal distribution as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from validation.exact.distributions._domain import known, level, positive, undefined
+from validation.exact.draws import Draw, decades, short
+from validation.exact.number import Number, erfc, exp, log, number, pi, pointwise, sqrt
+
+
+@pointwise
+def log_prob(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """-z^2/2 - log(2 pi)/2 - log(scale) - log(Phi(beta) - Phi(alpha)).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not (_defined(loc, scale, low, high) and known(x)):
+        return undefined(x, loc, scale, low, high)
+    if not low <= x <= high or not -inf < x < inf:
+        return level(-inf, x, loc, scale, low, high)
+    z = (x - loc) / scale
+    return -z * z / 2 - log(2 * pi()) / 2 - log(scale) - log(_mass(loc, scale, low, high)) + _none(low, high)
+
+
+def _defined(loc: Number, scale: Number, low: Number, high: Number) -> bool:
+    return positive(scale) and -inf < loc < inf and low < high
+
+
+def _none(*bounds: Number) -> Any:
+    """0, with derivatives 0 to finite bounds."""
+    return sum((0 * b for b in bounds if not b.stated), number(0))
+
+
+def _mass(loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """Phi(beta) - Phi(alpha), by the tails on the side of the interval."""
+    if high < loc:
+        return _tail((loc - high) / scale) - (0 if low.stated else _tail((loc - low) / scale))
+    left, right = (number(1) if low.stated else _tail((low - loc) / scale)), number(0)
+    if not high.stated:
+        right = _tail((high - loc) / scale)
+    return left - right
+
+
+def _tail(z: Number) -> Any:
+    """1 - Phi(z)."""
+    return _mills(z) * exp(-z * z / 2) / sqrt(2 * pi()) if z > 30 else erfc(z / sqrt(number(2))) / 2
+
+
+@pointwise
+def _mills(z: Number) -> Number:
+    """(1 - Phi(z)) / phi(z) = U(1/2, 1/2, z^2/2) / sqrt(2), DLMF 7.11.2."""
+    half = arb(1) / 2
+    return Number((z.ball * z.ball / 2).hypgeom_u(half, half) / arb(2).sqrt(), [(z, lambda g: g * (z * _mills(z) - 1))])
+
+
+def _density(loc: Number, scale: Number, bound: Number, power: int) -> Any:
+    """z^power phi(z) at a bound."""
+    if bound.stated:
+        return number(0)
+    z = (bound - loc) / scale
+    return (z if power else 1) * exp(-z * z / 2) / sqrt(2 * pi())
+
+
+def _first(loc: Number, scale: Number, low: Number, high: Number, mass: Number) -> Any:
+    return (_density(loc, scale, low, 0) - _density(loc, scale, high, 0)) / mass
+
+
+@pointwise
+def mean(loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """loc + scale (phi(alpha) - phi(beta)) / (Phi(beta) - Phi(alpha)).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not _defined(loc, scale, low, high):
+        return undefined(loc, scale, low, high)
+    return loc + scale * _first(loc, scale, low, high, _mass(loc, scale, low, high))
+
+
+@pointwise
+def mode(loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """The point of the interval next to loc.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not _defined(loc, scale, low, high):
+        return undefined(loc, scale, low, high)
+    return (low if low > loc else high if high < loc else loc) + 0 * scale
+
+
+def _place(rng: np.random.Generator, kind: str) -> tuple[float, float]:
+    """Standardised bounds of one kind."""
+    if kind == "around":
+        return -decades(rng, 0.01, 5), decades(rng, 0.01, 5)
+    if kind == "tail":
+        start = decades(rng, 0.1, 30)
+        return start, start + decades(rng, 0.01, 5)
+    if kind == "far":
+        start = decades(rng, 10, 1e8)
+        return start, start + decades(rng, 0.01, 100) / start
+    if kind == "narrow":
+        start = rng.normal() * 3
+        return start, start + decades(rng, 1e-12, 1e-3)
+    start = rng.normal() * 4
+    return start, inf
+
+
+def _cases(with_x: bool) -> Callable[[np.random.Generator], Iterator[Draw]]:
+    def draw(rng: np.random.Generator) -> Iterator[Draw]:
+        for kind, count, flags, difficulty in (
+            ("around", 70, (), 1),
+            ("tail", 40, ("SATURATION",), 2),
+            ("far", 30, ("HUGE_PARAMETER", "CANCELLATION"), 4),
+            ("narrow", 30, ("CANCELLATION",), 4),
+            ("open", 30, (), 2),
+        ):
+            for _ in range(count):
+                low, high = _place(rng, kind)
+                if rng.integers(2):
+                    low, high = -high, -low
+                loc, scale = rng.normal() * decades(rng, 0.1, 10), decades(rng, 0.1, 10)
+                if kind != "around" and rng.integers(3) == 0:
+                    loc, scale = loc * 2.0 ** rng.integers(-40, 40), scale * 2.0 ** rng.integers(-40, 40)
+                yield _case(rng, with_x, loc, scale, loc + scale * low, loc + scale * high, flags, difficulty)
+        for loc, scale, low, high in ((0.0, 1.0, -inf, inf), (1.0, 2.0, 1.0, inf), (1.0, 2.0, -inf, 1.0), (0.0, 1.0, 0.0, 2.0)):
+            yield _case(rng, with_x, loc, scale, low, high, ("WRONG_BRANCH",), 2)
+        yield _case(rng, with_x, -1e8, 1.0, 0.0, inf, ("HUGE_PARAMETER",), 4)
+        yield from _bad(with_x)
+
+    return draw
+
+
+def _case(rng: Any, with_x: bool, loc: Any, scale: Any, low: Any, high: Any, flags: Any, difficulty: int) -> Draw:
+    loc, scale, low, high = (float(v) for v in (loc, scale, low, high))
+    if difficulty == 1:
+        loc, scale, low, high = (short(v) for v in (loc, scale, low, high))
+    if not low < high:
+        high = float(np.nextafter(low, inf))
+    arguments = {"loc": loc, "scale": scale, "low": low, "high": high}
+    if with_x:
+        a, b = max(low, min(loc - 4 * scale, high - 1)), min(high, max(loc + 4 * scale, low + 1))
+        reach = min(b - a, scale * scale / max(abs(low - loc), abs(high - loc), scale) * 20) if b > a else 0.0
+        x = a + rng.uniform() * reach if low >= loc else b - rng.uniform() * reach
+        x = float(min(max(x, low), high)) if rng.uniform() > 0.1 else (low if low > -inf else high if high < inf else 0.0)
+        x = short(x) if difficulty == 1 else x
+        if not low <= x <= high:
+            flags = (*flags, "OUT_OF_SUPPORT")
+        arguments = {"x": x, **arguments}
+    return Draw(arguments, flags=flags, difficulty=difficulty)
+
+
+def _bad(with_x: bool) -> Iterator[Draw]:
+    names = ("loc", "scale", "low", "high")
+    for bad in (
+        (0.0, 1.0, 1.0, 1.0),
+        (0.0, 1.0, 2.0, 1.0),
+        (0.0, 0.0, -1.0, 1.0),
+        (0.0, -1.0, -1.0, 1.0),
+        (inf, 1.0, -1.0, 1.0),
+        (0.0, nan, -1.0, 1.0),
+        (0.0, 1.0, nan, 1.0),
+        (0.0, 1.0, inf, inf),
+    ):
+        yield Draw(({"x": 0.5} if with_x else {}) | dict(zip(names, bad, strict=True)), result="invalid")
+    good = dict(zip(names, (0.0, 1.0, -1.0, 2.0), strict=True))
+    if with_x:
+        for x in (-1.5, 2.5, inf, -inf):
+            yield Draw({"x": x, **good}, flags=("OUT_OF_SUPPORT",))
+        yield Draw({"x": nan, **good}, result="invalid")
+        for x in (-1.0, 2.0):
+            yield Draw({"x": x, **good}, flags=("SUPPORT_EDGE",))
+    columns = {"scale": np.array([1.0, 2.5]), "low": np.array([0.5, -4.0]), "high": np.array([3.0, 0.25])}
+    column = {"loc": np.array([[0.5], [-1.0], [2.0]])}
+    yield Draw(({"x": np.array([0.75, 0.0])} if with_x else {}) | column | columns, flags=("BROADCAST",))
+
+
+draw_log_prob = _cases(True)
+draw_mean = draw_mode = _cases(False)
