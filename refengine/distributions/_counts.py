@@ -1,0 +1,124 @@
+r"""What the distributions of counts share.
+
+k is a count in an integer or floating array, exact up to 2^53. Outside the support, or not whole: log probability -inf
+with zero gradient. Results that are counts themselves (`icdf`, `mode`, `sample`) are int64, where nan cannot stand: -1
+means that there is none, 2^63 - 1 that it is larger than any int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from refengine._arrays import namespace, unbroadcast
+from refengine.domains import Array
+from refengine.special._saddle_point import log1p_minus, log_quotient, product_minus, share_deviance, sum_error
+
+LARGEST = 2**63 - 1
+_MOST = 2.0**53  # the search for a quantile ends here
+
+
+def whole(xp: Any, k: Array) -> Array:
+    """Whether k is a count, or infinite."""
+    return (k >= 0) & (xp.floor(k) == k)
+
+
+def finite(xp: Any, n: Array) -> Array:
+    """Whether n is a count."""
+    return whole(xp, n) & (n < xp.inf)
+
+
+def positive(xp: Any, a: Array) -> Array:
+    return (a > 0) & (a < xp.inf)
+
+
+def unit(p: Array) -> Array:
+    return (p >= 0) & (p <= 1)
+
+
+def result(xp: Any, dtype: Any, value: Array, defined: Array) -> Array:
+    """The value where it is defined, else nan."""
+    return xp.astype(xp.where(defined, value, xp.nan), dtype, copy=False)
+
+
+def cotangents(g: Array, dtype: Any, defined: Array, *slopes: tuple[Array, Array]) -> tuple[Array, ...]:
+    """``g * slope`` in the shape of each argument, nan where the value is."""
+    xp = namespace(g)
+    return tuple(unbroadcast(g * xp.where(defined, slope, xp.nan), like, dtype) for slope, like in slopes)
+
+
+def as_count(xp: Any, k: Array, defined: Array) -> Array:
+    """k as int64: -1 where it is not defined, the largest one where k lies beyond."""
+    fits = defined & (k < 2.0**63)
+    found = xp.astype(xp.where(fits, k, 0.0), xp.int64)
+    return xp.where(fits, found, xp.where(defined, xp.asarray(LARGEST), xp.asarray(-1)))
+
+
+def sigmoid(xp: Any, z: Array) -> Array:
+    """``1 / (1 + exp(-z))`` with full relative accuracy on both sides."""
+    t = xp.exp(-xp.abs(z))
+    return xp.where(z > 0, 1.0, t) / (1 + t)
+
+
+def log_sigmoid(xp: Any, z: Array) -> Array:
+    return xp.minimum(z, 0.0) - xp.log1p(xp.exp(-xp.abs(z))) + 0.0
+
+
+def bernoulli_divergence(xp: Any, p: Array, q: Array) -> Array:
+    r""":math:`p \log(p/q) + (1-p) \log((1-p)/(1-q))`, without cancellation for p near q; inf where q forbids."""
+    inside = (p > 0) & (p < 1) & (q > 0) & (q < 1)
+    a, x = xp.where(inside, p, 0.5), xp.where(inside, q, 0.5)
+    value = xp.where(inside, -share_deviance(xp, x, 1 - x, a, 1 - a, x - a) + 0.0, xp.inf)
+    value = xp.where(p == 0, -xp.log1p(-q) + 0.0, value)
+    return xp.where(p == 1, -xp.log(q) + 0.0, value)
+
+
+def divergence_slopes(xp: Any, p: Array, q: Array) -> tuple[Array, Array]:
+    """The derivatives of the divergence to p and q; 0 where it is infinite."""
+    fits = ((q > 0) | (p == 0)) & ((q < 1) | (p == 1))
+    dp = log_ratio(xp, p, q) + log_rest_ratio(xp, q, p)
+    dp = xp.where(p == 0, xp.where(q == 0, xp.inf, -xp.inf), xp.where(p == 1, xp.where(q == 1, -xp.inf, xp.inf), dp))
+    dq = xp.where(p == 0, 1 / (1 - q), xp.where(p == 1, -1 / q, (q - p) / q / (1 - q)))
+    return xp.where(fits, dp, 0.0), xp.where(fits, dq, 0.0)
+
+
+def poisson_divergence(xp: Any, p: Array, q: Array) -> Array:
+    r""":math:`p \log(p/q) - p + q \ge 0`."""
+    t = (q - p) / p
+    near = log1p_minus(xp, xp.minimum(t, 1e300))
+    value = xp.where(xp.abs(t) <= 0.5, -p * near, p * log_ratio(xp, p, q) - p + q)
+    return xp.where(p == 0, q, xp.where(q == 0, xp.inf, value)) + 0.0
+
+
+def log_ratio(xp: Any, p: Array, q: Array) -> Array:
+    """``log(p / q)`` of probabilities: relative accuracy next to p = q."""
+    t = (p - q) / q
+    near = xp.abs(t) < 0.5
+    far = log_quotient(xp, p, q, 1.0)
+    return xp.where(near, xp.log1p(xp.where(near, t, 0.0)), far)
+
+
+def log_rest_ratio(xp: Any, p: Array, q: Array) -> Array:
+    """``log((1 - p) / (1 - q))``."""
+    t = (q - p) / (1 - q)
+    near = xp.abs(t) < 0.5
+    return xp.where(near, xp.log1p(xp.where(near, t, 0.0)), xp.log1p(-p) - xp.log1p(-q))
+
+
+def excess(xp: Any, p: Array, k: Array, r: Array) -> Array:
+    """``p (k + r) - k``, rounded about once."""
+    return product_minus(xp, p, k + r, k) + p * sum_error(k, r)
+
+
+def smallest(xp: Any, u: Array, high: Array, cdf: Callable[[Array], Array], sf: Callable[[Array], Array]) -> Array:
+    """The smallest count k with cdf(k) >= u: bisection between -1 and ``high``, which has that property or is inf.
+
+    From u = 1/2 on the survival function is compared with 1 - u, which is exact.
+    """
+    end = xp.minimum(high, _MOST)
+    low, top = 0.0 * (u + end) - 1, end + 0.0 * u
+    for _ in range(54):
+        middle = xp.floor((low + top) / 2)
+        reached = xp.where(u < 0.5, cdf(middle) >= u, sf(middle) <= 1 - u) & (middle >= 0)
+        low, top = xp.where(reached, low, middle), xp.where(reached, middle, top)
+    return xp.where(u == 0, 0.0, xp.where((u == 1) | (top >= _MOST), high, top))
