@@ -8,10 +8,13 @@ means that there is none, 2^63 - 1 that it is larger than any int64.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from refengine._arrays import namespace, unbroadcast
+import numpy as np
+
+from refengine._arrays import elementwise, namespace, unbroadcast
 from refengine.domains import Array
+from refengine.special._incomplete import Incomplete
 from refengine.special._saddle_point import log1p_minus, log_quotient, product_minus, share_deviance, sum_error
 
 LARGEST = 2**63 - 1
@@ -90,6 +93,14 @@ def poisson_divergence(xp: Any, p: Array, q: Array) -> Array:
     return xp.where(p == 0, q, xp.where(q == 0, xp.inf, value)) + 0.0
 
 
+def poisson_divergence_slopes(xp: Any, p: Array, q: Array) -> tuple[Array, Array]:
+    """The derivatives of that divergence to p and q; 0 where it is infinite."""
+    fits = (q > 0) | (p == 0)
+    dp = xp.where(p == 0, xp.where(q == 0, xp.inf, -xp.inf), log_ratio(xp, p, q))
+    dq = xp.where(p == 0, 1.0, (q - p) / q)
+    return xp.where(fits, dp, 0.0), xp.where(fits, dq, 0.0)
+
+
 def log_ratio(xp: Any, p: Array, q: Array) -> Array:
     """``log(p / q)`` of probabilities: relative accuracy next to p = q."""
     t = (p - q) / q
@@ -122,3 +133,65 @@ def smallest(xp: Any, u: Array, high: Array, cdf: Callable[[Array], Array], sf: 
         reached = xp.where(u < 0.5, cdf(middle) >= u, sf(middle) <= 1 - u) & (middle >= 0)
         low, top = xp.where(reached, low, middle), xp.where(reached, middle, top)
     return xp.where(u == 0, 0.0, xp.where((u == 1) | (top >= _MOST), high, top))
+
+
+class Tails(NamedTuple):
+    """A distribution function and all that belongs to it; ``slopes`` by name, one for each parameter."""
+
+    cdf: Array
+    sf: Array
+    log_cdf: Array
+    log_sf: Array
+    slopes: dict[str, tuple[Array, ...]]
+
+
+def tail(tails: Callable[..., Tails], name: str, **arguments: Array) -> Array:
+    """One of the functions of `Tails`."""
+    xp, dtype, *arrays = elementwise(**arguments)
+    with np.errstate(all="ignore"):
+        return xp.astype(getattr(tails(xp, *arrays), name), dtype, copy=False)
+
+
+def tail_vjp(tails: Callable[..., Tails], name: str, g: Array, names: tuple[str, ...], **arguments: Array) -> Any:
+    """Its cotangents of the named parameters."""
+    _, dtype, g, *arrays = elementwise(g=g, **arguments)
+    xp = namespace(*arrays)
+    with np.errstate(all="ignore"):
+        slopes = tails(xp, *arrays).slopes[name]
+        return tuple(unbroadcast(g * s, arguments[like], dtype) for s, like in zip(slopes, names, strict=True))
+
+
+def bounded(xp: Any, inner: Tails, before: Array, beyond: Array, defined: Array) -> Tails:
+    """The tails where k is before the support, beyond its end, or something is not defined."""
+
+    def choose(value: Array, low: float, high: float) -> Array:
+        return xp.where(defined, xp.where(before, low, xp.where(beyond, high, value)), xp.nan)
+
+    slopes = {name: tuple(choose(s, 0.0, 0.0) for s in group) for name, group in inner.slopes.items()}
+    return Tails(
+        choose(inner.cdf, 0.0, 1.0),
+        choose(inner.sf, 1.0, 0.0),
+        choose(inner.log_cdf, -xp.inf, 0.0),
+        choose(inner.log_sf, 0.0, -xp.inf),
+        slopes,
+    )
+
+
+def upper_is_cdf(found: Incomplete, *weights: Array) -> Tails:
+    """Tails whose sf is the lower part of an incomplete function, with d sf = mass * weight for each parameter."""
+    slopes = {
+        "cdf": tuple(-found.mass * w for w in weights),
+        "sf": tuple(found.mass * w for w in weights),
+        "log_cdf": tuple(-found.upper_rate * w for w in weights),
+        "log_sf": tuple(found.lower_rate * w for w in weights),
+    }
+    return Tails(found.upper, found.lower, found.log_upper, found.log_lower, slopes)
+
+
+def on_edge(xp: Any, edge: Array, inner: Tails, **slopes: tuple[Array, ...]) -> Tails:
+    """The tails with other slopes where a parameter stands on the edge of its domain."""
+    changed = {
+        name: tuple(xp.where(edge, other, s) for other, s in zip(slopes[name], group, strict=True))
+        for name, group in inner.slopes.items()
+    }
+    return inner._replace(slopes=changed)

@@ -5,17 +5,21 @@ r"""Beta-binomial distribution on 0, 1, ..., n: a binomial whose probability is 
 
 from __future__ import annotations
 
-from math import pi
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from refengine._arrays import elementwise
-from refengine.distributions import _counts
-from refengine.distributions._counts import as_count, cotangents, finite, positive, result, whole
-from refengine.distributions._estimates import sample_of
+from refengine.distributions._counts import (
+    as_count,
+    cotangents,
+    finite,
+    positive,
+    result,
+    whole,
+)
 from refengine.distributions._noise import uniform as noise
-from refengine.domains import Array, Count, NonNegative, Positive, Unit
+from refengine.domains import Array, Count, Positive
 from refengine.special._saddle_point import (
     cross_minus,
     log_product,
@@ -27,7 +31,17 @@ from refengine.special._saddle_point import (
 from refengine.special._second_difference import beyond_log, digamma_fall, lgamma_difference
 from refengine.special.digamma_difference import digamma_difference
 
-__all__ = ["log_prob", "log_prob_value_and_vjp", "log_prob_vjp", "noise"]
+__all__ = [
+    "log_prob",
+    "log_prob_value_and_vjp",
+    "log_prob_vjp",
+    "mean",
+    "mean_vjp",
+    "mode",
+    "noise",
+    "variance",
+    "variance_vjp",
+]
 
 
 def log_prob(k: Count, n: Count, a: Positive, b: Positive) -> Array:
@@ -94,6 +108,81 @@ def log_prob_value_and_vjp(g: Array, k: Count, n: Count, a: Positive, b: Positiv
     return log_prob(k, n, a, b), log_prob_vjp(g, k, n, a, b)
 
 
+def mean(n: Count, a: Positive, b: Positive) -> Array:
+    r"""Expectation.
+
+    .. math:: E[k] = n a / (a+b)
+
+    n, a, b: broadcast together. float32 when every floating array is, else float64, and float64 inside. n that is
+    negative or not whole, shapes that are not positive and finite, and nan: nan. Johnson, Kemp and Kotz (2005),
+    section 6.9.2.
+
+    >>> float(mean(10, 1.0, 3.0))
+    2.5
+    """
+    xp, dtype, n, a, b = elementwise(n=n, a=a, b=b)
+    with np.errstate(all="ignore"):
+        return result(xp, dtype, n * (a / (a + b)), _fits(xp, n, a, b))
+
+
+def mean_vjp(g: Array, n: Count, a: Positive, b: Positive) -> tuple[Array, Array]:
+    r"""Cotangents of a and b.
+
+    .. math:: \partial_a = n b / (a+b)^2, \qquad \partial_b = -n a / (a+b)^2
+    """
+    like = (a, b)
+    xp, dtype, g, n, a, b = elementwise(g=g, n=n, a=a, b=b)
+    with np.errstate(all="ignore"):
+        slopes = (n * (b / (a + b) / (a + b)), -n * (a / (a + b) / (a + b)))
+        return cotangents(g, dtype, _fits(xp, n, a, b), *zip(slopes, like, strict=True))
+
+
+def variance(n: Count, a: Positive, b: Positive) -> Array:
+    r"""Variance.
+
+    .. math:: \operatorname{var} k = n \frac{a b}{(a+b)^2} \frac{a+b+n}{a+b+1}
+
+    n, a, b: broadcast together. float32 when every floating array is, else float64, and float64 inside. n that is
+    negative or not whole, shapes that are not positive and finite, and nan: nan. Johnson, Kemp and Kotz (2005),
+    section 6.9.2.
+
+    >>> float(variance(2, 1.0, 1.0))
+    0.6666666666666666
+    """
+    xp, dtype, n, a, b = elementwise(n=n, a=a, b=b)
+    with np.errstate(all="ignore"):
+        return result(xp, dtype, _variance(n, a, b), _fits(xp, n, a, b))
+
+
+def variance_vjp(g: Array, n: Count, a: Positive, b: Positive) -> tuple[Array, Array]:
+    r"""Cotangents of a and b.
+
+    .. math:: \partial_a = \operatorname{var}(k) \left( \frac{b-a}{a (a+b)}
+              - \frac{n-1}{(a+b+n)(a+b+1)} \right)
+    """
+    like = (a, b)
+    xp, dtype, g, n, a, b = elementwise(g=g, n=n, a=a, b=b)
+    with np.errstate(all="ignore"):
+        slopes = (_variance_slope(n, a, b), _variance_slope(n, b, a))
+        return cotangents(g, dtype, _fits(xp, n, a, b), *zip(slopes, like, strict=True))
+
+
+def mode(n: Count, a: Positive, b: Positive) -> Array:
+    r"""The most probable count, as int64.
+
+    .. math:: \left\lfloor \frac{(n+1)(a-1)}{a+b-2} \right\rfloor
+
+    n, a, b: broadcast together. Between 0 and n; for a + b <= 2 the end of the larger shape. -1 where two counts are
+    equally probable, and out of the domain. Johnson, Kemp and Kotz (2005), section 6.9.2.
+
+    >>> int(mode(10, 2.0, 4.0)), int(mode(10, 0.5, 0.25)), int(mode(10, 1.0, 1.0))
+    (2, 10, -1)
+    """
+    xp, _, n, a, b = elementwise(n=n, a=a, b=b)
+    with np.errstate(all="ignore"):
+        return as_count(xp, *_mode(xp, n, a, b))
+
+
 def _fits(xp: Array, n: Array, a: Array, b: Array) -> Array:
     return finite(xp, n) & positive(xp, a) & positive(xp, b)
 
@@ -124,3 +213,28 @@ def _slope(xp: Array, k: Array, rest: Array, a: Array, b: Array) -> Array:
     near = xp.where(a < 1e-290, digamma_difference(a, k) - digamma_difference(s, n), near)  # the quotients overflow
     slope = xp.where((b <= a) | (rest == 0), fall, near)
     return xp.where(k == 0, -digamma_difference(s, n), slope)
+
+
+def _variance(n: Array, a: Array, b: Array) -> Array:
+    s = a + b
+    return n * (a / s) * (b / s) * ((s + n) / (s + 1))
+
+
+def _variance_slope(n: Array, a: Array, b: Array) -> Array:
+    s = a + b
+    inner = (b - a) / s * ((s + n) / (s + 1)) - (a / (s + 1)) * ((n - 1) / (s + 1))
+    return n * (b / s / s) * inner
+
+
+def _mode(xp: Any, n: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """The mode, and whether it is the only one: f(k+1) - f(k) has the sign of (n+1)(a-1) - (k+1)(a+b-2)."""
+    c, d = a - 1, b - 1
+    k = xp.floor((n + 1) * (c / (c + d)))
+    k = xp.where(cross_minus(xp, c, n - k, d, k + 1) >= 0, k + 1, k)
+    tie = cross_minus(xp, c, n - k + 1, d, k)
+    k = xp.where(tie < 0, k - 1, k)
+    peaked = c + d > 0
+    inside = (k > 0) & (k <= n)
+    end = xp.where(a > b, n, 0.0)
+    single = xp.where(peaked, (tie != 0) | ~inside, (a != b) | (n == 0))
+    return xp.where(peaked, xp.minimum(xp.maximum(k, 0.0), n), end), _fits(xp, n, a, b) & single

@@ -9,18 +9,27 @@ are counts, so nothing has a derivative.
 from __future__ import annotations
 
 from math import pi
+from typing import Any
 
 import numpy as np
 
 from refengine._arrays import elementwise
-from refengine.distributions import _counts
-from refengine.distributions._counts import as_count, finite, result, whole
+from refengine.distributions._counts import (
+    as_count,
+    finite,
+    result,
+    whole,
+)
 from refengine.distributions._noise import uniform as noise
-from refengine.domains import Array, Count, Unit
-from refengine.special._saddle_point import cross_minus, share_deviance, stirling_error
+from refengine.domains import Array, Count
+from refengine.special._saddle_point import (
+    cross_minus,
+    share_deviance,
+    stirling_error,
+)
 from refengine.special._second_difference import lgamma_difference
 
-__all__ = ["log_prob", "noise"]
+__all__ = ["log_prob", "mean", "mode", "noise", "variance"]
 
 
 def log_prob(k: Count, population: Count, successes: Count, draws: Count) -> Array:
@@ -56,6 +65,61 @@ def log_prob(k: Count, population: Count, successes: Count, draws: Count) -> Arr
         return result(xp, dtype, value, fits & ~xp.isnan(k))
 
 
+def mean(population: Count, successes: Count, draws: Count) -> Array:
+    r"""Expectation.
+
+    .. math:: E[k] = n K / N
+
+    population, successes, draws: broadcast together. float32 when every floating array is, else float64, and float64
+    inside. Counts that are negative or not whole, more successes or draws than the population, and nan: nan. Johnson,
+    Kemp and Kotz (2005), section 6.2.
+
+    >>> float(mean(10, 5, 4))
+    2.0
+    """
+    xp, dtype, population, successes, draws = elementwise(population=population, successes=successes, draws=draws)
+    with np.errstate(all="ignore"):
+        return result(
+            xp,
+            dtype,
+            xp.where(population == 0, 0.0, draws * (successes / population)),
+            _fits(xp, population, successes, draws),
+        )
+
+
+def variance(population: Count, successes: Count, draws: Count) -> Array:
+    r"""Variance.
+
+    .. math:: \operatorname{var} k = n \frac{K}{N} \frac{N-K}{N} \frac{N-n}{N-1}
+
+    population, successes, draws: broadcast together. float32 when every floating array is, else float64, and float64
+    inside. Counts that are negative or not whole, more successes or draws than the population, and nan: nan. Johnson,
+    Kemp and Kotz (2005), section 6.2.
+
+    >>> float(variance(5, 2, 2))
+    0.36
+    """
+    xp, dtype, population, successes, draws = elementwise(population=population, successes=successes, draws=draws)
+    with np.errstate(all="ignore"):
+        return result(xp, dtype, _variance(xp, population, successes, draws), _fits(xp, population, successes, draws))
+
+
+def mode(population: Count, successes: Count, draws: Count) -> Array:
+    r"""The most probable count, as int64.
+
+    .. math:: \left\lfloor \frac{(n+1)(K+1)}{N+2} \right\rfloor
+
+    population, successes, draws: broadcast together. -1 where two counts are equally probable, and out of the domain.
+    Johnson, Kemp and Kotz (2005), section 6.2.
+
+    >>> int(mode(10, 5, 4)), int(mode(10, 5, 5)), int(mode(5, 2, 1))
+    (2, -1, 0)
+    """
+    xp, _, population, successes, draws = elementwise(population=population, successes=successes, draws=draws)
+    with np.errstate(all="ignore"):
+        return as_count(xp, *_mode(xp, population, successes, draws))
+
+
 def _fits(xp: Array, population: Array, successes: Array, draws: Array) -> Array:
     counts = finite(xp, population) & finite(xp, successes) & finite(xp, draws)
     return counts & (successes <= population) & (draws <= population)
@@ -81,3 +145,20 @@ def _saddle_point(xp: Array, a: Array, b: Array, c: Array, d: Array) -> Array:
     errors = [stirling_error(xp, cell) for cell in (a, b, c, d, successes, failures, draws, rest, total)]
     inside = (errors[0] + errors[1] - errors[4]) + (errors[2] + errors[3] - errors[5])
     return large + xp.log(power) / 2 - (inside - (errors[6] + errors[7] - errors[8]))
+
+
+def _variance(xp: Any, population: Array, successes: Array, draws: Array) -> Array:
+    share, rest = successes / population, (population - successes) / population
+    value = draws * share * rest * ((population - draws) / (population - 1))
+    return xp.where(population <= 1, 0.0, value)
+
+
+def _mode(xp: Any, population: Array, successes: Array, draws: Array) -> tuple[Array, Array]:
+    """The largest k with f(k) >= f(k-1), which is (n+1)(K+1) >= k (N+2), and whether it is the only mode."""
+    n, s, total = draws + 1, successes + 1, population + 2
+    k = xp.floor(n * (s / total))
+    k = xp.where(cross_minus(xp, n, s, k + 1, total) >= 0, k + 1, k)
+    tie = cross_minus(xp, n, s, k, total)
+    k = xp.where(tie < 0, k - 1, k)
+    least = xp.maximum(draws + successes - population, 0.0)
+    return k, _fits(xp, population, successes, draws) & ((tie != 0) | (k <= least))
