@@ -2,20 +2,30 @@ r"""What the distributions of counts share.
 
 k is a count in an integer or floating array, exact up to 2^53. Outside the support, or not whole: log probability -inf
 with zero gradient. Results that are counts themselves (`icdf`, `mode`, `sample`) are int64, where nan cannot stand: -1
-means that there is none, 2^63 - 1 that it is larger than any int64.
+means that there is none, 2^63 - 1 that it is larger than what can be told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import pi
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refengine._arrays import elementwise, namespace, unbroadcast
 from refengine.domains import Array
-from refengine.special._incomplete import Incomplete
-from refengine.special._saddle_point import log1p_minus, log_quotient, product_minus, share_deviance, sum_error
+from refengine.special._incomplete import Incomplete, incomplete_beta, incomplete_gamma
+from refengine.special._saddle_point import (
+    log1p_minus,
+    log_quotient,
+    product_minus,
+    remainder,
+    share_deviance,
+    stirling_error,
+    sum_error,
+    weight,
+)
 
 LARGEST = 2**63 - 1
 _MOST = 2.0**53  # the search for a quantile ends here
@@ -177,15 +187,50 @@ def bounded(xp: Any, inner: Tails, before: Array, beyond: Array, defined: Array)
     )
 
 
-def upper_is_cdf(found: Incomplete, *weights: Array) -> Tails:
-    """Tails whose sf is the lower part of an incomplete function, with d sf = mass * weight for each parameter."""
+def gamma_tails(xp: Any, k: Array, x: Array) -> Tails:
+    """Tails whose sf is P(k + 1, x), one slope.
+
+    Far below the mean the density is a power, not the exponential of a logarithm, whose size would cost digits.
+    """
+    far = (x > 0) & (x < 0.1 * (k + 1))
+    m = xp.maximum(k, 1.0)
+    share = xp.where(far, x / m, 0.05)
+    power = (share * xp.exp(1 - share)) ** m * xp.exp(-stirling_error(xp, m)) / xp.sqrt(2 * pi * m)
+    density = xp.where(k == 0, xp.exp(-x), power)
+    return _tails(xp, incomplete_gamma(xp, k + 1, x), far, density, x, 1.0)
+
+
+def beta_tails(xp: Any, k: Array, b: Array, p: Array, *, to_b: bool = False) -> Tails:
+    """Tails whose sf is I_p(k + 1, b), slopes to p, or to b and p; as `gamma_tails` far below the mean."""
+    a, found = k + 1, incomplete_beta(xp, k + 1, b, p, 1 - p)
+    s = a + b
+    far = (p > 0) & (p * s < 0.1 * a)
+    q = xp.where(far, p, 0.1 * a / s)
+    rest = xp.exp(b / a * xp.log1p((a - q * s) / b))  # of the factor (1-p)^b, for each of the a factors p
+    low, high = xp.minimum(a, b), xp.maximum(a, b)
+    errors = remainder(xp, low) + (remainder(xp, high) - remainder(xp, s))
+    scale = weight(xp, low) * (weight(xp, high) / weight(xp, s)) * xp.exp(-errors)
+    density = scale * (q * (s / a) * rest) ** k * (s / a * rest)
+    drifts = (found.drifts[1],) if to_b else ()
+    return _tails(xp, found, far, density, p, 1 - p, *drifts)
+
+
+def _tails(xp: Any, found: Incomplete, far: Array, density: Array, x: Array, rest: Any, *drifts: Array) -> Tails:
+    """``density`` is mass / x, to be taken where it is ``far`` below; slopes to the shapes of the drifts and to x."""
+    mass = xp.where(far, density * x, found.mass)
+    sf = xp.where(far, mass / found.lower_rate, found.lower)
+    log_cdf = xp.where(far, xp.log1p(-sf), found.log_upper)
+    by_x = xp.where(far, density, found.mass / x) / rest
+    rate_x = xp.where(far, density / (1 - sf), found.upper_rate / x) / rest
+    upper_rate = xp.where(far, mass / (1 - sf), found.upper_rate)
+    up = (*(mass * d for d in drifts), by_x)
     slopes = {
-        "cdf": tuple(-found.mass * w for w in weights),
-        "sf": tuple(found.mass * w for w in weights),
-        "log_cdf": tuple(-found.upper_rate * w for w in weights),
-        "log_sf": tuple(found.lower_rate * w for w in weights),
+        "cdf": tuple(-s for s in up),
+        "sf": up,
+        "log_cdf": (*(-upper_rate * d for d in drifts), -rate_x),
+        "log_sf": (*(found.lower_rate * d for d in drifts), found.lower_rate / x / rest),
     }
-    return Tails(found.upper, found.lower, found.log_upper, found.log_lower, slopes)
+    return Tails(xp.where(far, 1 - sf, found.upper), sf, log_cdf, found.log_lower, slopes)
 
 
 def on_edge(xp: Any, edge: Array, inner: Tails, **slopes: tuple[Array, ...]) -> Tails:

@@ -12,6 +12,7 @@ from refengine.distributions import _counts
 from refengine.distributions._counts import (
     Tails,
     as_count,
+    beta_tails,
     bounded,
     cotangents,
     finite,
@@ -23,12 +24,10 @@ from refengine.distributions._counts import (
     tail,
     tail_vjp,
     unit,
-    upper_is_cdf,
 )
 from refengine.distributions._estimates import sample_of
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Count, NonNegative, Real, Unit
-from refengine.special._incomplete import incomplete_beta
 from refengine.special._saddle_point import (
     deviance,
     product_minus,
@@ -458,7 +457,7 @@ def _tails(xp: Any, k: Array, n: Array, p: Array) -> Tails:
     valid = finite(xp, n) & unit(p)
     inside = valid & (k >= 0) & (k < n)
     m, trials = xp.where(inside, xp.floor(k), 0.0), xp.where(inside, n, 1.0)
-    found = upper_is_cdf(incomplete_beta(xp, m + 1, trials - m, p, 1 - p), 1 / p / (1 - p))
+    found = beta_tails(xp, m, trials - m, p)
     first, last = xp.where(m == 0, trials, 0.0), xp.where(m == trials - 1, trials, 0.0)
     edge = {"cdf": (-first,), "sf": (first,), "log_cdf": (-first,), "log_sf": (xp.inf + first,)}
     found = on_edge(xp, p == 0, found, **edge)

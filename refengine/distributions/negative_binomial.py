@@ -15,6 +15,7 @@ from refengine.distributions import _counts
 from refengine.distributions._counts import (
     Tails,
     as_count,
+    beta_tails,
     bounded,
     cotangents,
     excess,
@@ -25,12 +26,10 @@ from refengine.distributions._counts import (
     tail,
     tail_vjp,
     unit,
-    upper_is_cdf,
     whole,
 )
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Count, Positive, Unit
-from refengine.special._incomplete import incomplete_beta
 from refengine.special._saddle_point import (
     deviance,
     log_quotient,
@@ -372,8 +371,7 @@ def _saddle_point(xp: Array, k: Array, r: Array, p: Array) -> Array:
 def _tails(xp: Any, k: Array, r: Array, p: Array) -> Tails:
     inside = (k >= 0) & (k < xp.inf)
     m = xp.where(inside, xp.floor(k), 0.0)
-    found = incomplete_beta(xp, m + 1, r, p, 1 - p)
-    found = upper_is_cdf(found, found.drifts[1], 1 / p / (1 - p))
+    found = beta_tails(xp, m, r, p, to_b=True)
     first, none = xp.where(m == 0, r, 0.0), 0.0 * r
     gain = digamma_difference(xp.where(positive(xp, r), r, 1.0), m + 1)
     edge = {"cdf": (none, -first), "sf": (none, first), "log_cdf": (none, -first), "log_sf": (gain, xp.inf + none)}

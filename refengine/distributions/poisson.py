@@ -14,19 +14,18 @@ from refengine.distributions._counts import (
     as_count,
     bounded,
     cotangents,
+    gamma_tails,
     on_edge,
     result,
     smallest,
     tail,
     tail_vjp,
     unit,
-    upper_is_cdf,
     whole,
 )
 from refengine.distributions._estimates import sample_of
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Count, NonNegative, Unit
-from refengine.special._incomplete import incomplete_gamma
 from refengine.special._saddle_point import (
     stirling_error,
 )
@@ -426,7 +425,7 @@ def _defined(xp: Any, k: Array, rate: Array) -> Array:
 def _tails(xp: Any, k: Array, rate: Array) -> Tails:
     inside = (k >= 0) & (k < xp.inf)
     m = xp.where(inside, xp.floor(k), 0.0)
-    found = upper_is_cdf(incomplete_gamma(xp, m + 1, rate), 1 / rate)
+    found = gamma_tails(xp, m, rate)
     first = xp.where(m == 0, 1.0, 0.0)
     edge = {"cdf": (-first,), "sf": (first,), "log_cdf": (-first,), "log_sf": (xp.inf + first,)}
     found = on_edge(xp, rate == 0, found, **edge)

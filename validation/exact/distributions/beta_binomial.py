@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import inf, nan
 from typing import Any
 
 import numpy as np
 
-from validation.exact.distributions._counts import count, is_nan, log_choose, positive
+from validation.exact.distributions._counts import (
+    count,
+    draw_modes,
+    integers,
+    is_nan,
+    log_choose,
+    positive,
+    undefined,
+)
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, lgamma, pointwise, stated
+from validation.exact.number import Number, lgamma, number, pointwise, stated
 
 
 @pointwise
@@ -89,3 +98,61 @@ def _typical(rng: np.random.Generator, n: float, a: float, b: float) -> dict[str
     n = int(n)
     k = round(n * p + rng.normal() * np.sqrt(n * p * (1 - p)))
     return {"k": min(max(k, 0), n), "n": n, "a": a, "b": b}
+
+
+def _valid(n: Number, a: Number, b: Number) -> bool:
+    return count(n) and positive(a) and positive(b)
+
+
+@pointwise
+def mean(n: Number, a: Number, b: Number) -> Any:
+    """n a / (a + b).
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    return number(float(n)) * a / (a + b) if _valid(n, a, b) else undefined(a, b)
+
+
+@pointwise
+def variance(n: Number, a: Number, b: Number) -> Any:
+    """n a b (a + b + n) / ((a + b)^2 (a + b + 1)).
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    if not _valid(n, a, b):
+        return undefined(a, b)
+    n, s = number(float(n)), a + b
+    return n * a * b * (s + n) / (s * s * (s + 1))
+
+
+@integers
+def mode(n: Number, a: Number, b: Number) -> int:
+    """The count of the largest probability; none where two are equal.
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    if not _valid(n, a, b):
+        return -1
+    trials = int(float(n))
+    if trials == 0:
+        return 0
+    if a + b <= 2:  # the probabilities fall and then rise, or do one of them
+        return -1 if a == b else trials if a > b else 0
+    top = (n + 1) * (a - 1) / (a + b - 2)
+    k = math.floor(float(top.ball.floor().mid()))
+    if 0 < k <= trials and (n + 1) * (a - 1) == k * (a + b - 2):
+        return -1
+    return min(max(k, 0), trials)
+
+
+def point(rng: np.random.Generator, low: float, high: float, sds: float) -> dict[str, Any]:
+    return {"n": math.ceil(decades(rng, low, high)), "a": decades(rng, low, high), "b": decades(rng, low, high)}
+
+
+INVALID = ({"n": -1}, {"n": 2.5}, {"a": 0.0}, {"a": -1.0}, {"a": nan}, {"b": 0.0}, {"b": inf}, {"b": nan})
+
+
+def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
+    shapes = (0.5, 1.0, 1.5, 3.0, 0.25)
+    special = [{"n": n, "a": a, "b": b} for n in (0, 1, 5) for a in shapes for b in shapes]
+    yield from draw_modes(rng, point, special, INVALID)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import inf, nan
 from typing import Any
 
 import numpy as np
 
-from validation.exact.distributions._counts import count, is_nan, log_choose
+from validation.exact.distributions._counts import (
+    count,
+    draw_modes,
+    integers,
+    is_nan,
+    log_choose,
+)
 from validation.exact.draws import Draw, decades
 from validation.exact.number import Number, number, pointwise
 
@@ -83,3 +90,78 @@ def _typical(rng: np.random.Generator, population: int, successes: int = 0, draw
     k = round(draws * p + sd * rng.normal())
     low, high = max(0, draws + successes - population), min(draws, successes)
     return {"k": int(min(max(k, low), high)), "population": population, "successes": successes, "draws": draws}
+
+
+def _counts(*arguments: Number) -> list[Number] | None:
+    population, successes, draws = (number(float(x)) for x in arguments)
+    fits = count(population) and count(successes) and count(draws)
+    return [population, successes, draws] if fits and successes <= population and draws <= population else None
+
+
+@pointwise
+def mean(population: Number, successes: Number, draws: Number) -> Any:
+    """n K / N.
+
+    Source: johnson-kemp-kotz-2005, 6.2
+    """
+    found = _counts(population, successes, draws)
+    if found is None:
+        return Number(nan)
+    return found[2] * found[1] / found[0] if found[0] > 0 else number(0)
+
+
+@pointwise
+def variance(population: Number, successes: Number, draws: Number) -> Any:
+    """n K (N - K) (N - n) / (N^2 (N - 1)).
+
+    Source: johnson-kemp-kotz-2005, 6.2
+    """
+    found = _counts(population, successes, draws)
+    if found is None:
+        return Number(nan)
+    total, k, n = found
+    return n * k * (total - k) * (total - n) / (total * total * (total - 1)) if total > 1 else number(0)
+
+
+@integers
+def mode(population: Number, successes: Number, draws: Number) -> int:
+    """The largest whole number up to (n + 1) (K + 1) / (N + 2); none where that is whole and both counts are possible.
+
+    Source: johnson-kemp-kotz-2005, 6.2
+    """
+    found = _counts(population, successes, draws)
+    if found is None:
+        return -1
+    total, s, n = (int(float(x)) for x in found)
+    k, rest = divmod((n + 1) * (s + 1), total + 2)
+    return -1 if rest == 0 and k > max(0, n + s - total) else k
+
+
+def point(rng: np.random.Generator, low: float, high: float, sds: float) -> dict[str, Any]:
+    population = math.ceil(decades(rng, max(low, 2), high)) + 1
+    successes, draws = (int(rng.integers(0, population + 1)) for _ in range(2))
+    return {"population": population, "successes": successes, "draws": draws}
+
+
+INVALID = ({"population": -1}, {"successes": 10**6}, {"draws": 10**6}, {"population": nan}, {"draws": 0.5})
+
+
+def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
+    special = [
+        {"population": n, "successes": s, "draws": d}
+        for n, s, d in (
+            (0, 0, 0),
+            (1, 0, 1),
+            (1, 1, 1),
+            (1, 0, 0),
+            (10, 5, 5),
+            (5, 2, 1),
+            (5, 5, 3),
+            (5, 0, 3),
+            (8, 4, 3),
+        )
+    ]
+    yield from draw_modes(rng, point, special, INVALID)
+
+
+draw_mean = draw_variance = draw_mode

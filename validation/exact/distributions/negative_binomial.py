@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import inf, nan, sqrt
 from typing import Any
 
 import numpy as np
+import scipy.stats
 
-from validation.exact.distributions._counts import around, count, is_nan, positive, times_log, unit
+from validation.exact.distributions._counts import (
+    LARGEST,
+    around,
+    count,
+    draw_modes,
+    draw_pairs,
+    draw_quantiles,
+    draw_tails,
+    flat,
+    integers,
+    is_nan,
+    positive,
+    quantile,
+    stated_at,
+    tail,
+    times_log,
+    undefined,
+    unit,
+)
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, digamma, lgamma, log, pointwise, stated
+from validation.exact.incomplete import beta_p, beta_q, log_beta_p, log_beta_q
+from validation.exact.number import Number, digamma, lgamma, log, number, pointwise, stated
 
 
 @pointwise
@@ -84,3 +105,175 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
 
 def _typical(rng: np.random.Generator, r: float, p: float) -> dict[str, Any]:
     return {"k": around(rng, r * p / (1 - p), sqrt(r * p) / (1 - p)), "r": r, "p": float(p)}
+
+
+def _valid(r: Number, p: Number) -> bool:
+    return positive(r) and unit(p)
+
+
+def _tail(name: str, k: Number, r: Number, p: Number) -> Any:
+    if not _valid(r, p) or is_nan(k):
+        return undefined(r, p)
+    return tail(name, k, inf, lambda j: _inside(name, j, r, p), r, p)
+
+
+def _inside(name: str, k: Number, r: Number, p: Number) -> Any:
+    if p == 0:
+        first = r if k == 0 else number(0)
+        slope = {"cdf": -first, "sf": first, "log_cdf": -first, "log_sf": inf}[name]
+        by_r = digamma(k + 1 + r) - digamma(r) if name == "log_sf" else 0
+        return stated({"cdf": 1.0, "sf": 0.0, "log_cdf": 0.0, "log_sf": -inf}[name], (r, by_r), (p, slope))
+    if p == 1:
+        last = k + 1 if r == 1 else inf if r < 1 else 0
+        slope = {"cdf": -last, "sf": last, "log_cdf": -inf, "log_sf": last}[name]
+        by_r = -inf if name == "log_cdf" else 0
+        return stated({"cdf": 0.0, "sf": 1.0, "log_cdf": -inf, "log_sf": 0.0}[name], (r, by_r), (p, slope))
+    function = {"cdf": beta_q, "sf": beta_p, "log_cdf": log_beta_q, "log_sf": log_beta_p}[name]
+    return function(k + 1, r, p)
+
+
+def point(rng: np.random.Generator, low: float, high: float, sds: float) -> dict[str, Any]:
+    r, p = decades(rng, low, high), float(rng.uniform(0.01, 0.95))
+    return {"k": around(rng, r * p / (1 - p), sds * sqrt(r * p) / (1 - p)), "r": r, "p": p}
+
+
+INVALID = ({"p": -0.5}, {"p": 1.5}, {"p": nan}, {"r": -1.0}, {"r": 0.0}, {"r": nan}, {"r": inf})
+EDGES = [
+    {"k": k, "r": r, "p": p}
+    for k in (0, 4)
+    for r in (0.5, 1.0, 2.5)
+    for p in (0.0, 1.0, 1e-20, 1e-300, 5e-324, 1 - 2.0**-53, 0.5)
+]
+QUANTILES = [{"u": u, "r": r, "p": p} for u in (0.0, 0.375, 1.0) for r in (0.5, 9.0) for p in (0.0, 1e-300, 0.375)]
+
+
+@pointwise
+def cdf(k: Number, r: Number, p: Number) -> Any:
+    """The sum of the probabilities of 0, ..., k.
+
+    Source: nist-dlmf, 8.17.24
+    """
+    return _tail("cdf", k, r, p)
+
+
+@pointwise
+def sf(k: Number, r: Number, p: Number) -> Any:
+    """1 - F(k).
+
+    Source: nist-dlmf, 8.17.24
+    """
+    return _tail("sf", k, r, p)
+
+
+@pointwise
+def log_cdf(k: Number, r: Number, p: Number) -> Any:
+    """log F(k).
+
+    Source: nist-dlmf, 8.17.24
+    """
+    return _tail("log_cdf", k, r, p)
+
+
+@pointwise
+def log_sf(k: Number, r: Number, p: Number) -> Any:
+    """log(1 - F(k)).
+
+    Source: nist-dlmf, 8.17.24
+    """
+    return _tail("log_sf", k, r, p)
+
+
+def draw_cdf(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_tails(rng, point, EDGES, INVALID)
+
+
+draw_sf = draw_log_cdf = draw_log_sf = draw_cdf
+
+
+@integers
+def icdf(u: Number, r: Number, p: Number) -> int:
+    """The smallest count with F(k) >= u.
+
+    Source: devroye-1986, III.2.1
+    """
+    if is_nan(u) or not (_valid(r, p) and unit(u)) or p == 1:
+        return -1
+    if u == 0 or p == 0:
+        return 0
+    guess = scipy.stats.nbinom.ppf(float(u), float(r), 1 - float(p))
+    return LARGEST if u == 1 else quantile(u, lambda k: beta_q(number(k + 1), r, p), guess if guess < 1e15 else 0)
+
+
+sample = icdf
+
+
+def draw_icdf(rng: np.random.Generator, first: str = "u") -> Iterator[Draw]:
+    yield from draw_quantiles(rng, point, QUANTILES, INVALID, first)
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_icdf(rng, "noise")
+
+
+@pointwise
+def mean(r: Number, p: Number) -> Any:
+    """r p / (1 - p).
+
+    Source: johnson-kemp-kotz-2005, 5.1
+    """
+    if not _valid(r, p):
+        return undefined(r, p)
+    return r * p / (1 - p) if p < 1 else stated(inf, (r, inf), (p, inf))
+
+
+@pointwise
+def variance(r: Number, p: Number) -> Any:
+    """r p / (1 - p)^2.
+
+    Source: johnson-kemp-kotz-2005, 5.1
+    """
+    if not _valid(r, p):
+        return undefined(r, p)
+    return r * p / (1 - p) ** 2 if p < 1 else stated(inf, (r, inf), (p, inf))
+
+
+@integers
+def mode(r: Number, p: Number) -> int:
+    """The largest whole number below (r - 1) p / (1 - p), at least 0; none where that is whole and positive.
+
+    Source: johnson-kemp-kotz-2005, 5.4
+    """
+    if not _valid(r, p) or p == 1:
+        return -1
+    top = (r - 1) * p / (1 - p)
+    if r <= 1 or p == 0:
+        return 0
+    k = math.floor(float(top.ball.floor().mid()))
+    tie = k > 0 and (r - 1) * p == k * (1 - p)
+    return -1 if tie else min(k, LARGEST)
+
+
+def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
+    special = [{"r": r, "p": p} for r in (0.5, 1.0, 2.0, 5.0, 3.25) for p in (0.0, 0.25, 0.5, 0.75, 1.0, 1e-300)]
+    yield from draw_modes(rng, point, special, INVALID)
+
+
+@pointwise
+def kl_divergence(r: Number, p_p: Number, p_q: Number) -> Any:
+    """r log((1-p) / (1-q)) + r p / (1-p) log(p / q).
+
+    Source: kullback-leibler-1951, 2.6
+    """
+    if not (positive(r) and unit(p_p) and unit(p_q)) or p_p == 1:
+        return undefined(r, p_p, p_q)
+    if p_q == 1 or (p_q == 0 and p_p > 0):
+        return flat(inf, r, p_p, p_q)
+    if p_p == 0:
+        if p_q == 0:
+            return stated(0.0, (r, 0), (p_p, inf), (p_q, r))
+        return stated_at(-r * log(1 - p_q), (p_p, -inf))
+    return r * log((1 - p_p) / (1 - p_q)) + r * p_p / (1 - p_p) * log(p_p / p_q)
+
+
+def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_pairs(rng, lambda: {"r": decades(rng, 1e-3, 1e9)}, ({"r": -1.0}, {"r": 0.0}, {"r": inf}))
