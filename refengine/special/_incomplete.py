@@ -26,6 +26,7 @@ from refengine.special._saddle_point import (
     deviance,
     log1p_minus,
     log_minus_digamma,
+    log_product,
     product_minus,
     remainder,
     sum_error,
@@ -63,6 +64,15 @@ class Incomplete(NamedTuple):
     lower_rate: Array
     upper_rate: Array
     drifts: tuple[Array, ...]
+
+    def slope(self, side: str) -> Array:
+        """What w times the derivative to x is for one of the first four fields, and that to a shape over its drift."""
+        return {
+            "lower": self.mass,
+            "upper": -self.mass,
+            "log_lower": self.lower_rate,
+            "log_upper": -self.upper_rate,
+        }[side]
 
 
 def incomplete_gamma(xp: Any, a: Array, x: Array) -> Incomplete:
@@ -196,7 +206,8 @@ def _gamma_head(xp: Any, a: Array, x: Array) -> Array:
     .. math:: 1 - e^l + e^l a S, \quad l = a \log x - \log a!, \quad S = -\sum_{n \ge 1} \frac{(-x)^n}{n! (a+n)}
     """
     a, x = xp.minimum(a, xp.asarray(1.0)), xp.minimum(x, xp.asarray(0.5))
-    power = a * xp.log(x) - _log_gamma_rise(xp, xp.ones_like(a), a)
+    scale, rest = _log_gamma_rise(xp, xp.ones_like(a), a)
+    power = a * log_product(xp, x, 1 / scale) - rest
     term, series = xp.ones_like(x), xp.zeros_like(x)
     for n in range(1, 16):
         term = -term * x / n
@@ -204,8 +215,8 @@ def _gamma_head(xp: Any, a: Array, x: Array) -> Array:
     return -xp.expm1(power) + xp.exp(power) * a * series
 
 
-def _log_gamma_rise(xp: Any, x: Array, d: Array) -> Array:
-    """``log(Gamma(x + d) / Gamma(x))`` for 0 < d <= 1, with the relative accuracy of d."""
+def _log_gamma_rise(xp: Any, x: Array, d: Array) -> tuple[Array, Array]:
+    """Numbers z and r with ``log(Gamma(x + d) / Gamma(x)) = d log z + r`` for 0 < d <= 1, r as small as d."""
     small = x < _LARGE
     head = 0.0 * d
     for k in range(_LARGE):
@@ -217,7 +228,7 @@ def _log_gamma_rise(xp: Any, x: Array, d: Array) -> Array:
         slope = value + q * q * slope
         value = c + r * r * value
     change = -(d * r * q) * (value + q * (r + q) * slope)
-    return ((z + d - 0.5) * xp.log1p(d / z) - d) + d * xp.log(z) + change - head
+    return z, ((z + d - 0.5) * xp.log1p(d / z) - d) + change - head
 
 
 def _beta(xp: Any, a: Array, b: Array, x: Array, y: Array) -> tuple[Array, ...]:
@@ -275,7 +286,7 @@ def _log_share(xp: Any, x: Array, a: Array, s: Array, excess: Array, raised: Arr
     """``log x + psi(s) - psi(a)``, after raising a and s by 1 where asked, given ``x s - a`` of those."""
     a, s = xp.where(raised, a + 1, a), xp.where(raised, s + 1, s)
     t = excess / a
-    log_ratio = xp.where(t > -0.5, xp.log1p(t), xp.log(x) + xp.log(s / a))
+    log_ratio = xp.where(t > -0.5, xp.log1p(t), log_product(xp, x, s / a))
     return log_ratio + (log_minus_digamma(xp, a) - log_minus_digamma(xp, s))
 
 
@@ -309,7 +320,8 @@ def _beta_head(xp: Any, a: Array, b: Array, x: Array) -> tuple[Array, Array]:
               S = \sum_{n \ge 1} \frac{(1-b)_n x^n}{n! (a+n)}
     """
     a, x = xp.minimum(a, xp.asarray(1.0)), xp.minimum(x, 0.3 / (b + 1))
-    power = a * xp.log(x) + (_log_gamma_rise(xp, b, a) - _log_gamma_rise(xp, xp.ones_like(a), a))
+    (scale_b, rest_b), (scale_1, rest_1) = (_log_gamma_rise(xp, z, a) for z in (b, xp.ones_like(a)))
+    power = a * log_product(xp, x, scale_b / scale_1) + (rest_b - rest_1)
     term, by_b, series, slope = (xp.ones_like(x), *(xp.zeros_like(x) for _ in range(3)))
     for n in range(1, _SERIES + 1):
         by_b = (by_b * (n - b) - term) * (x / n)
