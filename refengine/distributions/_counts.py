@@ -61,7 +61,7 @@ def cotangents(g: Array, dtype: Any, defined: Array, *slopes: tuple[Array, Array
 
 
 def as_count(xp: Any, k: Array, defined: Array) -> Array:
-    """k as int64: -1 where it is not defined, the largest one where k lies beyond."""
+    """The count k as int64: -1 where it is not defined, the largest one where k lies beyond."""
     fits = defined & (k < 2.0**63)
     found = xp.astype(xp.where(fits, k, 0.0), xp.int64)
     return xp.where(fits, found, xp.where(defined, xp.asarray(LARGEST), xp.asarray(-1)))
