@@ -79,7 +79,9 @@ def test_a_lone_element_beside_scalars_gives_no_warning(
     function = operation.on(backend)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        value, _ = refengine.value_and_vjp(function, np.ones(shape), np.full(shape, first), *rest)
+        value = function(np.full(shape, first), *rest)
+        if operation.has_vjp:
+            value, _ = refengine.value_and_vjp(function, np.ones(shape), np.full(shape, first), *rest)
     assert value.shape == shape
 
 

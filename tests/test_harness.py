@@ -70,6 +70,8 @@ def off_by_one_row(value: Any, gradients: list[Any], args: Any) -> tuple[Any, li
 
 
 def next_index(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
+    if not hasattr(value, "_fields"):
+        return np.asarray(value) + 1, gradients
     return type(value)(*(np.asarray(field) + (i == 1) for i, field in enumerate(value))), gradients
 
 

@@ -156,7 +156,12 @@ def log_quotient(xp: Array, x: Array, y: Array, rest: Array) -> Array:
 
 
 def deviance(xp: Array, x: Array, a: Array, b: Array, e: Array) -> Array:
-    r""":math:`a \log(x (a+b) / a) + b \log((1-x) (a+b) / b) \le 0`, given :math:`e = x (a+b) - a`.
+    r""":math:`a \log(x (a+b) / a) + b \log((1-x) (a+b) / b) \le 0`, given :math:`e = x (a+b) - a`."""
+    return share_deviance(xp, x, 1 - x, a, b, e)
+
+
+def share_deviance(xp: Array, x: Array, y: Array, a: Array, b: Array, e: Array) -> Array:
+    r"""`deviance` with y for 1 - x, which may be tiny.
 
     The logarithms are :math:`\log(1 + e/a)` and :math:`\log(1 - e/b)`, whose first order terms cancel: near the mode
     they are left out; far from it nothing else can cancel.
@@ -165,5 +170,11 @@ def deviance(xp: Array, x: Array, a: Array, b: Array, e: Array) -> Array:
     ta, tb = xp.minimum(e / a, 1e300), xp.minimum(-e / b, 1e300)
     near = (xp.abs(ta) <= 0.5) & (xp.abs(tb) <= 0.5)
     left = xp.where(ta > -0.5, xp.log1p(ta), log_product(xp, x, xp.where(ta > -0.5, 1.0, (a + b) / a)))
-    right = xp.where(tb > -0.5, xp.log1p(tb), xp.log((1 - x) * ((a + b) / b)))
+    right = xp.where(tb > -0.5, xp.log1p(tb), xp.log(y * ((a + b) / b)))
     return xp.where(near, a * log1p_minus(xp, ta) + b * log1p_minus(xp, tb), a * left + b * right)
+
+
+def cross_minus(xp: Array, x: Array, y: Array, z: Array, w: Array) -> Array:
+    """``x * y - z * w`` with about one rounding error of the result."""
+    high = z * w
+    return product_minus(xp, x, y, high) - product_minus(xp, z, w, high)

@@ -111,6 +111,16 @@ def two_sum(x: float, y: float) -> tuple[float, float]:
 
 
 @numba.njit(error_model="numpy", cache=True, forceinline=True)
+def two_product(x: float, y: float) -> tuple[float, float]:
+    """``x * y`` rounded, and what rounding took (Veltkamp's split, Dekker's product); neither beyond 1e290."""
+    c, d = _SPLITTER * x, _SPLITTER * y
+    x_high, y_high = c - (c - x), d - (d - y)
+    x_rest, y_rest = x - x_high, y - y_high
+    high = x * y
+    return high, ((x_high * y_high - high) + x_high * y_rest + x_rest * y_high) + x_rest * y_rest
+
+
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
 def minus_product(z: float, x: float, y: float, y_low: float) -> float:
     """``z - x (y + y_low)`` for 0 <= x <= 1, rounded about once (Veltkamp's split, Dekker's product)."""
     scale = 1e-30 if y > 1e290 else 1.0  # the split must not overflow

@@ -1,4 +1,4 @@
-"""Value and gradient of the binomial log probability in one pass.
+"""Value and gradient of the binomial log probability in one pass, from p and from log odds.
 
 With ``m = k + 1/2``, where ``log k! = m log m - m + log(2 pi)/2 + sigma(m)`` (`refengine.backends.numba._gamma`), and
 likewise for n and r = n - k,
@@ -62,11 +62,61 @@ def _pointwise(k, n, p):
     return _inner(k, n, p)
 
 
+@numba.njit(error_model="numpy", cache=True)
+def _logit_excess(k, n, logits, share):
+    """``k - n p``, given the smaller of p and 1 - p."""
+    if abs(logits) <= 1.0:  # n p = n/2 + n/2 tanh(l/2)
+        sign = 1.0 if logits >= 0.0 else -1.0
+        return sign * _gamma.minus_product(sign * (k - 0.5 * n), math.tanh(0.5 * abs(logits)), 0.5 * n, 0.0)
+    if logits < 0.0:
+        return _gamma.minus_product(k, share, n, 0.0)
+    return -_gamma.minus_product(n - k, share, n, 0.0)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _of_logits(k, n, logits):
+    if not (0.0 <= n < math.inf and math.floor(n) == n) or math.isnan(k) or math.isnan(logits):
+        return math.nan, math.nan
+    if not 0.0 <= k <= n or math.floor(k) != k:
+        return -math.inf, 0.0
+    if n == 0.0:
+        return 0.0, 0.0
+    odds = math.exp(-abs(logits))
+    share, rest = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+    log_share, log_rest = -abs(logits) - math.log1p(odds), 0.0 - math.log1p(odds)
+    slope = _logit_excess(k, n, logits, share)
+    if logits > 0.0:
+        share, rest, log_share, log_rest = rest, share, log_rest, log_share
+    if k == 0.0:
+        return n * log_rest + 0.0, slope + 0.0
+    if k == n:
+        return n * log_share + 0.0, slope + 0.0
+    r = n - k
+    m_k, m_r, m_n = k + 0.5, r + 0.5, n + 0.5
+    excess = slope - 0.5 * share
+    t_k, t_r = (-0.5 - excess) / m_k, excess / m_r
+    errors = _gamma.sigma(m_n)[0] - _gamma.sigma(m_k)[0] - _gamma.sigma(m_r)[0]
+    if n >= 8.0 and abs(t_k) <= 0.5 and abs(t_r) <= 0.5:
+        value = m_k * _gamma.log1p_minus(t_k) + m_r * _gamma.log1p_minus(t_r)
+        return value - 0.5 * math.log(_TWO_PI * share * rest * m_n) + errors, slope
+    left = math.log1p(t_k) if t_k > -0.5 else log_share + math.log(m_n / m_k)
+    right = math.log1p(t_r) if t_r > -0.5 else log_rest + math.log(m_n / m_r)
+    low, high = min(m_k, m_r), max(m_k, m_r)
+    return k * left + r * right + 0.5 * (1.0 + math.log(m_n / high / (_TWO_PI * low))) + errors, slope
+
+
 @parallel
 def _loop(g, k, n, p, value, dp):
     for i in numba.prange(p.size):
         value[i], slope = _pointwise(k[i], n[i], p[i])
         dp[i] = g[i] * slope
+
+
+@parallel
+def _logits_loop(g, k, n, logits, value, dlogits):
+    for i in numba.prange(logits.size):
+        value[i], slope = _of_logits(k[i], n[i], logits[i])
+        dlogits[i] = g[i] * slope
 
 
 @kernel_of(reference.log_prob)
@@ -82,3 +132,18 @@ def log_prob_vjp(g, k, n, p):
 @kernel_of(reference.log_prob_value_and_vjp)
 def log_prob_value_and_vjp(g, k, n, p):
     return fused(_loop, ("p",), g, k=k, n=n, p=p)
+
+
+@kernel_of(reference.log_prob_logits)
+def log_prob_logits(k, n, logits):
+    return log_prob_logits_value_and_vjp(1.0, k, n, logits)[0]
+
+
+@kernel_of(reference.log_prob_logits_vjp)
+def log_prob_logits_vjp(g, k, n, logits):
+    return log_prob_logits_value_and_vjp(g, k, n, logits)[1]
+
+
+@kernel_of(reference.log_prob_logits_value_and_vjp)
+def log_prob_logits_value_and_vjp(g, k, n, logits):
+    return fused(_logits_loop, ("logits",), g, k=k, n=n, logits=logits)
