@@ -54,3 +54,14 @@ def top_and_rest(xp: Any, a: Array) -> tuple[Array, Array, Pair]:
     top, a_total = largest(xp, a), total(xp, single(a))
     others = total(xp, single(xp.where(top, 0.0, a)))[0]
     return top, xp.where(top, others, (a_total[0] - a) + a_total[1]), a_total
+
+
+def beside(xp: Any, terms: Array, top: Array) -> Array:
+    """For each entry the sum of all the others; ``top`` marks an entry that may outweigh them."""
+    return xp.where(top, sum_row(xp, xp.where(top, 0.0, terms)), sum_row(xp, terms) - terms)
+
+
+def shares_vjp(xp: Any, g: Array, a: Array) -> Array:
+    r"""The cotangent of a, given that of a / A: :math:`(g_i r_i - \sum_{j \ne i} g_j a_j) / A^2`, r what a lacks to A."""
+    top, rest, (all_a, _) = top_and_rest(xp, a)
+    return (g * (rest / all_a) - beside(xp, g * (a / all_a), top)) / all_a
