@@ -67,8 +67,8 @@ def log_prob_vjp(g: Array, k: Count, alpha: Positive) -> tuple[Array]:
     .. math:: \partial_{\alpha_i} = [\psi(\alpha_i + k_i) - \psi(\alpha_i)] - [\psi(A + n) - \psi(A)]
               = \sum_{j < k_i} \frac{1}{\alpha_i + j} - \sum_{j < n} \frac{1}{A + j}
 
-    For a shape below A/2 the logarithms of the four digammas are taken as one, log(1 + e/alpha); for one above, which
-    nearly equals A, the first n draws of both brackets are subtracted on paper.
+    Where both brackets are large, for counts above four times their shape, the logarithms of the four digammas are
+    taken as one, log(1 + e/alpha); for a shape that nearly equals A the sums are subtracted on paper, term by term.
     """
     xp, dtype, k, shape, g = rows({"k": k, "alpha": alpha}, {"g": g})
     with np.errstate(all="ignore"):
@@ -184,7 +184,8 @@ def _slopes(xp: Any, k: Array, n: Array, a: Array, rest: Array, all_a: tuple[Arr
     mixed = (log_minus_digamma(xp, a) - log_minus_digamma(xp, own)) + (
         log_minus_digamma(xp, everything) - log_minus_digamma(xp, whole_a)
     )
-    small = a <= whole_a / 2
     fall = digamma_fall(xp, a, k, rest) - digamma_difference(whole_a + k, n - k)
-    seen = xp.where(small, logs + mixed, fall)
-    return xp.where(k > 0, seen, -digamma_difference(whole_a + 0 * k, n + 0 * k))
+    all_draws = digamma_difference(whole_a + 0 * k, n + 0 * k)
+    plain = digamma_difference(a, k) - all_draws
+    seen = xp.where(a > whole_a / 2, fall, xp.where(k > 4 * a, logs + mixed, plain))
+    return xp.where(k > 0, seen, -all_draws)

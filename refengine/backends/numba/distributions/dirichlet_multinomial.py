@@ -135,6 +135,8 @@ def _slope(k, n, a, all_a, all_low, rest):
         return -_gamma.digamma_difference(all_a, n)
     if a > 0.5 * all_a:
         return digamma_fall(a, k, rest) - _gamma.digamma_difference(all_a + k, n - k)
+    if k <= 4.0 * a:
+        return _gamma.digamma_difference(a, k) - _gamma.digamma_difference(all_a, n)
     everything, own = all_a + n, a + k
     t = cross(all_a, all_low, k, 0.0, a, n, 0.0) / everything / a
     share = math.log1p(t) if t > -0.5 else math.log(own / a * (all_a / everything))
