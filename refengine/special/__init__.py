@@ -1,17 +1,49 @@
 """Special functions to a few ulp, with their derivatives; each file holds the function that it is named after."""
 
+from refengine.special.binomial_deviance import (
+    binomial_deviance,
+    binomial_deviance_value_and_vjp,
+    binomial_deviance_vjp,
+)
+from refengine.special.digamma import digamma, digamma_value_and_vjp, digamma_vjp
 from refengine.special.digamma_difference import (
     digamma_difference,
     digamma_difference_value_and_vjp,
     digamma_difference_vjp,
 )
+from refengine.special.lgamma import lgamma, lgamma_value_and_vjp, lgamma_vjp
+from refengine.special.log1mexp import log1mexp, log1mexp_value_and_vjp, log1mexp_vjp
 from refengine.special.log_beta import log_beta, log_beta_value_and_vjp, log_beta_vjp
+from refengine.special.log_ndtr import log_ndtr, log_ndtr_value_and_vjp, log_ndtr_vjp
+from refengine.special.stirling_error import stirling_error, stirling_error_value_and_vjp, stirling_error_vjp
+from refengine.special.trigamma import trigamma, trigamma_value_and_vjp, trigamma_vjp
 
 __all__ = [
+    "binomial_deviance",
+    "binomial_deviance_value_and_vjp",
+    "binomial_deviance_vjp",
+    "digamma",
     "digamma_difference",
     "digamma_difference_value_and_vjp",
     "digamma_difference_vjp",
+    "digamma_value_and_vjp",
+    "digamma_vjp",
+    "lgamma",
+    "lgamma_value_and_vjp",
+    "lgamma_vjp",
+    "log1mexp",
+    "log1mexp_value_and_vjp",
+    "log1mexp_vjp",
     "log_beta",
     "log_beta_value_and_vjp",
     "log_beta_vjp",
+    "log_ndtr",
+    "log_ndtr_value_and_vjp",
+    "log_ndtr_vjp",
+    "stirling_error",
+    "stirling_error_value_and_vjp",
+    "stirling_error_vjp",
+    "trigamma",
+    "trigamma_value_and_vjp",
+    "trigamma_vjp",
 ]
