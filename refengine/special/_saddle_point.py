@@ -34,7 +34,7 @@ def stirling_error(xp: Array, x: Array) -> Array:
     first = xp.where(
         x < 1, (x + 0.5) * (xp.log1p(x) - xp.log(x)) - 1, _stirling_step(xp.maximum(x, 1.0), _STEP_TERMS[0])
     )
-    climb = sum((_stirling_step(x + k, terms) for k, terms in enumerate(_STEP_TERMS[1:], 1)), first)
+    climb = sum((_stirling_step(x + k, terms) for k, terms in enumerate(_STEP_TERMS[:-1], 1)), first)
     r = 1 / xp.where(small, x + len(_STEP_TERMS), x)
     series = 0.0 * r
     for c in reversed(_STIRLING):
