@@ -7,28 +7,49 @@ formula as it stands, a function of K numbers in [0, 1], whatever their sum, and
 
 from __future__ import annotations
 
-from math import pi
+from math import lgamma
 from typing import Any
 
 import numpy as np
 
-from refengine._arrays import unbroadcast
-from refengine.distributions._deviance import bent, top_and_rest
+from refengine._arrays import as_float64, check_shape, promote, unbroadcast
+from refengine.distributions._deviance import beside, bent, shares_vjp, top_and_rest
 from refengine.distributions._rows import every, rows, sum_row
 from refengine.distributions._twice import cross, single, total
 from refengine.domains import Array, Positive, Unit
+from refengine.special._digamma_family import (
+    inverse_trigamma_lack,
+    log_less_digamma_change,
+    stirling_bend,
+    trigamma_excess,
+)
+from refengine.special._polygamma import trigamma
 from refengine.special._saddle_point import (
+    log1p_minus,
     log_minus_digamma,
     log_product,
     log_quotient,
     remainder,
     weight,
 )
+from refengine.special.digamma_difference import _trigamma_fall
 
 __all__ = [
+    "entropy",
+    "entropy_vjp",
+    "kl_divergence",
+    "kl_divergence_vjp",
     "log_prob",
     "log_prob_value_and_vjp",
     "log_prob_vjp",
+    "maximum_likelihood",
+    "maximum_likelihood_vjp",
+    "mean",
+    "mean_vjp",
+    "mode",
+    "mode_vjp",
+    "variance",
+    "variance_vjp",
 ]
 
 
@@ -89,6 +110,209 @@ def log_prob_value_and_vjp(g: Array, x: Unit, alpha: Positive) -> tuple[Array, t
     return log_prob(x, alpha), log_prob_vjp(g, x, alpha)
 
 
+def entropy(alpha: Positive) -> Array:
+    r"""Differential entropy in nats.
+
+    .. math:: H = \log B(\alpha) + (A - K) \psi(A) - \sum_i (\alpha_i - 1) \psi(\alpha_i)
+
+    alpha: (..., K); result: (...). For K = 1, a point: 0. Shapes that are not positive and finite: nan. The leading
+    terms of Stirling's series are cancelled on paper. Source: Johnson, Kotz and Balakrishnan (1997), chapter 49.
+
+    >>> float(entropy([1.0, 1.0]))  # uniform on a segment
+    0.0
+    """
+    xp, dtype, alpha = rows({"alpha": alpha})
+    with np.errstate(all="ignore"):
+        a = xp.where(_valid(xp, alpha), alpha, 1.0)
+        size, all_a = a.shape[-1], sum_row(xp, a)
+        own = xp.log(a / all_a / weight(xp, a)) + (a - 1) * log_minus_digamma(xp, a) + remainder(xp, a)
+        rest = xp.log(weight(xp, all_a)) - (all_a - size) * log_minus_digamma(xp, all_a) - remainder(xp, all_a)
+        # near the uniform density the entropy is that of the latter, less the divergence from it
+        near = every(xp, (a >= 0.5) & (a <= 2))
+        by_divergence = -_divergence(xp, xp.where(near, a, 1.0), 1 + 0 * a) - lgamma(size)
+        value = xp.where(near, by_divergence, sum_row(xp, own) + rest) if size > 1 else 0 * rest
+        return xp.astype(xp.where(every(xp, _valid(xp, alpha)), value + 0.0, xp.nan)[..., 0], dtype, copy=False)
+
+
+def entropy_vjp(g: Array, alpha: Positive) -> tuple[Array]:
+    r"""Cotangent of alpha, with :math:`c(a) = a \psi'(a) - 1`, which is small for large shapes.
+
+    .. math:: \partial_{\alpha_i} = (A - K) \psi'(A) - (\alpha_i - 1) \psi'(\alpha_i)
+              = c(A) - K \psi'(A) - c(\alpha_i) + \psi'(\alpha_i)
+    """
+    xp, dtype, a, g = rows({"alpha": alpha}, {"g": g})
+    with np.errstate(all="ignore"):
+        shape = xp.where(_valid(xp, a), a, 1.0)
+        size, all_a = a.shape[-1], sum_row(xp, shape)
+        own = xp.where(shape < 1, (1 - shape) * trigamma(xp, shape), trigamma(xp, shape) - trigamma_excess(xp, shape))
+        whole = xp.where(
+            all_a < 1, (all_a - size) * trigamma(xp, all_a), trigamma_excess(xp, all_a) - size * trigamma(xp, all_a)
+        )
+        # the ones that c leaves out: those of the small shapes are in their own terms
+        own = xp.where(shape < 1, own + 1, own)
+        whole = xp.where(all_a < 1, whole - 1, whole)
+        return (unbroadcast(g * xp.where(every(xp, _valid(xp, a)), own + whole, xp.nan), alpha, dtype),)
+
+
+def mean(alpha: Positive) -> Array:
+    r"""Mean.
+
+    .. math:: \operatorname{E} x_i = \frac{\alpha_i}{A}
+
+    alpha: (..., K); result: (..., K). Shapes that are not positive and finite: nan. Source: Johnson, Kotz and
+    Balakrishnan (1997), chapter 49.
+
+    >>> mean([1.0, 3.0]).tolist()
+    [0.25, 0.75]
+    """
+    xp, dtype, a = rows({"alpha": alpha})
+    with np.errstate(all="ignore"):
+        return xp.astype(xp.where(every(xp, _valid(xp, a)), a / sum_row(xp, a), xp.nan), dtype, copy=False)
+
+
+def mean_vjp(g: Array, alpha: Positive) -> tuple[Array]:
+    r"""Cotangent of alpha: :math:`(g_i - \sum_j g_j \alpha_j / A) / A`."""
+    xp, dtype, a, g = rows({"alpha": alpha, "g": g})
+    with np.errstate(all="ignore"):
+        return (unbroadcast(xp.where(every(xp, _valid(xp, a)), shares_vjp(xp, g, a), xp.nan), alpha, dtype),)
+
+
+def variance(alpha: Positive) -> Array:
+    r"""Variance of each entry.
+
+    .. math:: \operatorname{var} x_i = \frac{\alpha_i (A - \alpha_i)}{A^2 (A + 1)}
+
+    alpha: (..., K); result: (..., K). Shapes that are not positive and finite: nan. Source: Johnson, Kotz and
+    Balakrishnan (1997), chapter 49.
+
+    >>> variance([1.0, 1.0]).tolist()
+    [0.08333333333333333, 0.08333333333333333]
+    """
+    xp, dtype, a = rows({"alpha": alpha})
+    with np.errstate(all="ignore"):
+        _, rest, (all_a, _) = top_and_rest(xp, a)
+        value = (a / all_a) * (rest / all_a) / (all_a + 1)
+        return xp.astype(xp.where(every(xp, _valid(xp, a)), value, xp.nan), dtype, copy=False)
+
+
+def variance_vjp(g: Array, alpha: Positive) -> tuple[Array]:
+    r"""Cotangent of alpha, with :math:`r_i = A - \alpha_i`, whose derivative to every other shape is 1.
+
+    .. math:: \frac{g_i r_i + \sum_{j \ne i} g_j \alpha_j}{A^2 (A + 1)}
+              - \Bigl(\frac{2}{A} + \frac{1}{A+1}\Bigr) \sum_j g_j v_j
+    """
+    xp, dtype, a, g = rows({"alpha": alpha, "g": g})
+    with np.errstate(all="ignore"):
+        top, rest, (all_a, _) = top_and_rest(xp, a)
+        own, others = g * (rest / all_a), beside(xp, g * (a / all_a), top)
+        shrink = (2 / all_a + 1 / (all_a + 1)) * sum_row(xp, g * (a / all_a) * (rest / all_a))
+        slope = ((own + others) / all_a - shrink) / (all_a + 1)
+        return (unbroadcast(xp.where(every(xp, _valid(xp, a)), slope, xp.nan), alpha, dtype),)
+
+
+def mode(alpha: Positive) -> Array:
+    r"""Mode, where there is exactly one.
+
+    .. math:: x_i = \frac{\alpha_i - 1}{A - K}
+
+    alpha: (..., K); result: (..., K). It exists for shapes from 1 on that are not all 1; otherwise (a plateau, infinite
+    density on a face) and for shapes that are not positive and finite: nan. Source: Johnson, Kotz and Balakrishnan
+    (1997), chapter 49.
+
+    >>> mode([2.0, 4.0]).tolist()
+    [0.25, 0.75]
+    """
+    xp, dtype, a = rows({"alpha": alpha})
+    with np.errstate(all="ignore"):
+        return xp.astype(xp.where(_unimodal(xp, a), (a - 1) / sum_row(xp, a - 1), xp.nan), dtype, copy=False)
+
+
+def mode_vjp(g: Array, alpha: Positive) -> tuple[Array]:
+    r"""Cotangent of alpha: :math:`(g_i - \sum_j g_j x_j) / (A - K)`; for a shape of 1 the limit from above."""
+    xp, dtype, a, g = rows({"alpha": alpha, "g": g})
+    with np.errstate(all="ignore"):
+        slope = shares_vjp(xp, g, xp.where(_unimodal(xp, a), a - 1, 1.0))
+        return (unbroadcast(xp.where(_unimodal(xp, a), slope, xp.nan), alpha, dtype),)
+
+
+def kl_divergence(alpha_p: Positive, alpha_q: Positive) -> Array:
+    r"""Kullback-Leibler divergence of two Dirichlet distributions.
+
+    .. math:: \log \frac{B(\beta)}{B(\alpha)} + \sum_i (\alpha_i - \beta_i) [\psi(\alpha_i) - \psi(A)]
+
+    alpha_p (alpha), alpha_q (beta): (..., K), leading axes broadcast; result: (...). Shapes that are not positive and
+    finite: nan. It is the sum over i, less the same of A and B, of how much log-gamma bends from alpha to beta: with
+    log-gamma in Stirling's parts, those of x log x become minus the sum of :math:`\beta_i [\log(1 + t_i) - t_i]`
+    for :math:`t_i = \alpha_i B / (\beta_i A) - 1`, and nothing cancels for nearly equal shapes of any size.
+    Source: Penny (2001), eq. 39.
+
+    >>> round(float(kl_divergence([1.0, 1.0], [2.0, 1.0])), 12)  # 1 - log(2)
+    0.30685281944
+    """
+    xp, dtype, p, q = rows({"alpha_p": alpha_p, "alpha_q": alpha_q})
+    with np.errstate(all="ignore"):
+        valid = every(xp, _valid(xp, p) & _valid(xp, q))
+        p, q = xp.where(valid, p, 1.0), xp.where(valid, q, 1.0)
+        value = _divergence(xp, p, q)
+        return xp.astype(xp.where(valid, value, xp.nan)[..., 0], dtype, copy=False)
+
+
+def kl_divergence_vjp(g: Array, alpha_p: Positive, alpha_q: Positive) -> tuple[Array, Array]:
+    r"""Cotangents of alpha and beta.
+
+    .. math:: \partial_{\alpha_i} = (\alpha_i - \beta_i) \psi'(\alpha_i) - (A - B) \psi'(A), \qquad
+              \partial_{\beta_i} = \psi(\beta_i) - \psi(\alpha_i) - \psi(B) + \psi(A)
+
+    the latter as one logarithm, of :math:`\beta_i A / (\alpha_i B)`, and differences of :math:`\log x - \psi(x)`.
+    """
+    xp, dtype, p, q, g = rows({"alpha_p": alpha_p, "alpha_q": alpha_q}, {"g": g})
+    with np.errstate(all="ignore"):
+        valid = every(xp, _valid(xp, p) & _valid(xp, q))
+        p, q = xp.where(valid, p, 1.0), xp.where(valid, q, 1.0)
+        e, all_p, all_q, change = _against(xp, p, q)
+        dp = _slopes_to_first(xp, p, q, all_p, all_q, change)
+        t = -e / p * (all_p / all_q)
+        logs = xp.where(t > -0.5, xp.log1p(xp.maximum(t, xp.asarray(-0.5))), log_quotient(xp, q, p, all_p / all_q))
+        rest = log_less_digamma_change(xp, p, q, q - p) - log_less_digamma_change(xp, all_p, all_q, change)
+        dp, dq = (g * xp.where(valid, slope, xp.nan) for slope in (dp, logs + rest))
+        return unbroadcast(dp, alpha_p, dtype), unbroadcast(dq, alpha_q, dtype)
+
+
+def maximum_likelihood(data: Unit) -> Array:
+    r"""The shapes that make observed points most probable.
+
+    .. math:: \psi(\hat\alpha_i) - \psi(\hat A) = \frac{1}{N} \sum_j \log x_{ji}
+
+    data: (N, K); result: (K,). Newton's steps on the K equations, each at the cost of the diagonal, until nothing
+    changes. The maximum exists, and is unique, where all entries are positive, K > 1 and the geometric means of the
+    columns sum to less than 1; otherwise (one row, equal rows, no rows, an entry outside (0, 1]): nan. The rows' sums
+    are not tested. Source: Minka (2000), section 1.
+
+    >>> maximum_likelihood([[0.25, 0.75], [0.75, 0.25]]).round(6).tolist()
+    [1.811226, 1.811226]
+    """
+    xp, dtype, x, good = observed(data)
+    with np.errstate(all="ignore"):
+        return xp.astype(xp.where(good, _optimum(xp, x, good), xp.nan), dtype, copy=False)
+
+
+def maximum_likelihood_vjp(g: Array, data: Unit) -> tuple[Array]:
+    r"""Cotangent of the data, by the implicit function theorem for the equations of `maximum_likelihood`.
+
+    .. math:: \partial_{x_{ji}} = \frac{c_i}{N x_{ji}}, \qquad c_i = \frac{g_i - b}{\psi'(\hat\alpha_i)}, \qquad
+              b = \frac{\sum_i g_i / \psi'(\hat\alpha_i)}{\sum_i 1 / \psi'(\hat\alpha_i) - 1 / \psi'(\hat A)}
+
+    where the denominator, which nears :math:`-(K-1)/2`, is a sum of :math:`1/\psi'(a) - a`.
+    """
+    xp, _, g = promote(g=g)
+    xp, dtype, x, good = observed(data)
+    with np.errstate(all="ignore"):
+        a = _optimum(xp, x, good)
+        c = newton(xp, as_float64(xp, "g", g), a)
+        slope = c[None, :] / x / x.shape[0]
+        return (xp.astype(xp.where(good, slope, xp.nan), dtype, copy=False),)
+
+
 def _valid(xp: Any, alpha: Array) -> Array:
     return (alpha > 0) & (alpha < xp.inf)
 
@@ -121,3 +345,81 @@ def _shape_slopes(xp: Any, x: Array, a: Array) -> Array:
     p, q = xp.where(steep, a + 1, a), xp.where(steep, all_a + 1, all_a)
     slope = log_product(xp, x, q / p) + (log_minus_digamma(xp, p) - log_minus_digamma(xp, q))
     return slope + xp.where(steep, rest / all_a / a, 0.0)
+
+
+def _unimodal(xp: Any, a: Array) -> Array:
+    return every(xp, (a >= 1) & (a < xp.inf)) & xp.any(a > 1, axis=-1, keepdims=True)
+
+
+def _against(xp: Any, p: Array, q: Array) -> tuple[Array, Array, Array, Array]:
+    """``p B / A - q``, the sums A of p and B of q, and B - A."""
+    all_p, all_q = total(xp, single(p)), total(xp, single(q))
+    wide_p, wide_q = ((s[0] + 0 * p, s[1] + 0 * p) for s in (all_p, all_q))
+    e = cross(single(p), wide_q, single(q), wide_p) / all_p[0]
+    return e, all_p[0], all_q[0], (all_q[0] - all_p[0]) + (all_q[1] - all_p[1])
+
+
+def _bend_of_half(xp: Any, p: Array, q: Array, d: Array) -> Array:
+    """How much ``-log(x) / 2`` bends from p to q."""
+    t = d / p
+    return -xp.where(t > -0.5, log1p_minus(xp, xp.maximum(t, xp.asarray(-0.5))), log_quotient(xp, q, p, 1 + 0 * t) - t) / 2
+
+
+def _divergence(xp: Any, p: Array, q: Array) -> Array:
+    e, all_p, all_q, change = _against(xp, p, q)
+    main = -bent(xp, q, e, log_quotient(xp, p, q, all_q / all_p))  # p B / (q A) - 1 is e / q
+    own = _bend_of_half(xp, p, q, q - p) + stirling_bend(xp, p, q, q - p)
+    whole = _bend_of_half(xp, all_p, all_q, change) + stirling_bend(xp, all_p, all_q, change)
+    return sum_row(xp, main + own) - whole if p.shape[-1] > 1 else 0 * whole
+
+
+def _slopes_to_first(xp: Any, p: Array, q: Array, all_p: Array, all_q: Array, change: Array) -> Array:
+    """``(p - q) psi'(p) - (A - B) psi'(A)``, less what both have in common where shapes shrink or one outweighs all."""
+    top, rest, _ = top_and_rest(xp, p)
+    d, slope, whole = q - p, trigamma(xp, p), trigamma(xp, all_p)
+    plain = change * whole - d * slope
+    shrunk = trigamma_excess(xp, p) - trigamma_excess(xp, all_p) - q * slope + all_q * whole
+    plain = xp.where((xp.abs(d) > p / 2) & (xp.abs(change) > all_p / 2), shrunk, plain)
+    alone = beside(xp, d, top) * whole - d * _trigamma_fall(xp, p, rest)
+    return xp.where(top & (p > all_p / 2) & (xp.abs(d) <= p / 2), alone, plain)
+
+
+def observed(data: Array) -> tuple[Any, Any, Array, Array]:
+    """``xp, dtype, x, good``: the data in float64, harmless where the maximum does not exist, and whether it does."""
+    xp, dtype, x = promote(data=data)
+    check_shape("data", x, ("N", "K"))
+    x = xp.astype(x, xp.float64, copy=False)
+    with np.errstate(all="ignore"):
+        if x.shape[0] < 2 or x.shape[1] < 2:
+            return xp, dtype, 0.5 + 0 * x, xp.asarray(False)
+        inside = xp.all((x > 0) & (x <= 1)) & ~xp.all(x == x[:1, :])
+        z = xp.where(inside, x, 0.5)
+        gap = 1 - xp.sum(xp.exp(xp.mean(xp.log(z), axis=0)))
+        return xp, dtype, z, inside & (gap > 0)
+
+
+def newton(xp: Any, g: Array, a: Array) -> Array:
+    """``M^-1 g`` for ``M = diag(psi'(a)) - psi'(A)``, minus the matrix of second derivatives."""
+    slope = trigamma(xp, a)
+    lack = inverse_trigamma_lack(xp, xp.sum(a)) - xp.sum(inverse_trigamma_lack(xp, a))
+    return (g - xp.sum(g / slope) / lack) / slope
+
+
+def _optimum(xp: Any, x: Array, good: Array) -> Array:
+    """The root of the score; steps may not change a shape by more than a factor of ten."""
+    if not bool(good):
+        return 1 + 0 * xp.sum(x, axis=0)
+    logs = xp.mean(xp.log(x), axis=0)
+    size, share = x.shape[1], xp.exp(logs)
+    all_a = (size - 1) / 2 / xp.maximum(-xp.log(xp.sum(share)), xp.asarray(1e-16))
+    a = xp.maximum(all_a * share / xp.sum(share), 0.5 / (1 - logs))
+    best = xp.inf
+    for _ in range(200):
+        score = xp.mean(log_product(xp, x, (xp.sum(a) / a)[None, :]), axis=0)
+        score = score + log_minus_digamma(xp, a) - log_minus_digamma(xp, xp.sum(a))
+        step = xp.clip(newton(xp, score, a) / a, -0.9, 9.0)
+        a, size_of_step = a * (1 + step), float(xp.max(xp.abs(step)))
+        if size_of_step < 1e-15 or (size_of_step < 1e-9 and size_of_step >= best):
+            break
+        best = size_of_step
+    return a

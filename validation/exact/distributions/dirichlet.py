@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import inf, nan
 from typing import Any
 
 import numpy as np
+from scipy.special import polygamma, psi
 
-from validation.exact.distributions._rows import all_of, dyadic, is_nan, rowwise, shapes, shares, total
-from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, digamma, lgamma, log, number, stated
+from validation.exact.distributions._rows import all_of, dyadic, is_nan, rowwise, shapes, shares, total, vector
+from validation.exact.draws import Draw, decades
+from validation.exact.number import Number, digamma, exp, lgamma, log, number, stated
+from validation.exact.root import root
 
 
 def is_shape(alpha: Any) -> bool:
@@ -52,6 +55,104 @@ def _on_face(x: Any, alpha: Any) -> Number:
 
 def _slope(a: Number) -> float:
     return 0.0 if a == 1 else inf if a > 1 else -inf
+
+
+@rowwise("(k)->()")
+def entropy(alpha: Any) -> Any:
+    """log B(alpha) + (A - K) psi(A) - sum_i (alpha_i - 1) psi(alpha_i).
+
+    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    """
+    if not is_shape(alpha):
+        return all_of(nan, alpha)
+    if len(alpha) == 1:
+        return all_of(0.0, alpha, slope=0.0)
+    everything = total(alpha)
+    own = total((a - 1) * digamma(a) for a in alpha)
+    return -normaliser(alpha) + (everything - len(alpha)) * digamma(everything) - own
+
+
+@rowwise("(k)->(k)")
+def mean(alpha: Any) -> Any:
+    """alpha_i / A.
+
+    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    """
+    return vector([a / total(alpha) if is_shape(alpha) else all_of(nan, alpha) for a in alpha])
+
+
+@rowwise("(k)->(k)")
+def variance(alpha: Any) -> Any:
+    """alpha_i (A - alpha_i) / (A^2 (A + 1)).
+
+    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    """
+    if not is_shape(alpha):
+        return vector([all_of(nan, alpha) for _ in alpha])
+    if len(alpha) == 1:
+        return vector([all_of(0.0, alpha, slope=0.0)])
+    everything = total(alpha)
+    return vector([a * (everything - a) / (everything * everything * (everything + 1)) for a in alpha])
+
+
+@rowwise("(k)->(k)")
+def mode(alpha: Any) -> Any:
+    """(alpha_i - 1) / (A - K), where that is the only mode.
+
+    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    """
+    if not is_shape(alpha) or any(a < 1 for a in alpha) or all(a == 1 for a in alpha):
+        return vector([all_of(nan, alpha) for _ in alpha])
+    return vector([(a - 1) / (total(alpha) - len(alpha)) for a in alpha])
+
+
+@rowwise("(k),(k)->()")
+def kl_divergence(alpha_p: Any, alpha_q: Any) -> Any:
+    """log B(beta) - log B(alpha) + sum_i (alpha_i - beta_i) [psi(alpha_i) - psi(A)].
+
+    Source: penny-2001, eq. 39
+    """
+    if not (is_shape(alpha_p) and is_shape(alpha_q)):
+        return all_of(nan, alpha_p, alpha_q)
+    if len(alpha_p) == 1:
+        return all_of(0.0, alpha_p, alpha_q, slope=0.0)
+    if all(p == q for p, q in zip(alpha_p, alpha_q, strict=True)):
+        return all_of(0.0, alpha_p, alpha_q, slope=0.0)
+    everything = digamma(total(alpha_p))
+    change = total((p - q) * (digamma(p) - everything) for p, q in zip(alpha_p, alpha_q, strict=True))
+    return normaliser(alpha_p) - normaliser(alpha_q) + change
+
+
+def maximum_likelihood(data: Any) -> Any:
+    """psi(alpha_i) - psi(A) = mean of log x_i; nan where the maximum does not exist.
+
+    Source: minka-2000, section 1
+    """
+    n, size = data.shape
+    everything = np.ravel(data)
+    equal = all(data[j, i] == data[0, i] for i in range(size) for j in range(1, n))
+    if n < 2 or size < 2 or not all(0 < v <= 1 for v in everything) or equal:
+        return vector([all_of(nan, everything) for _ in range(size)])
+    logs = [total(log(v) for v in data[:, i]) / n for i in range(size)]
+    if total(exp(v) for v in logs) > 1:
+        return vector([all_of(nan, everything) for _ in range(size)])
+
+    def score(alpha: list[Number]) -> list[Any]:
+        return [digamma(a) - digamma(total(alpha)) - v for a, v in zip(alpha, logs, strict=True)]
+
+    return vector(root(score, _guess([float(v) for v in logs])))
+
+
+def _guess(logs: list[float]) -> list[float]:
+    """Newton's steps in float64, which prove nothing."""
+    c = np.array(logs)
+    share = np.exp(c)
+    a = np.maximum((c.size - 1) / 2 / max(-math.log(share.sum()), 1e-16) * share / share.sum(), 0.5 / (1 - c))
+    for _ in range(200):
+        gradient, slope = psi(a.sum()) - psi(a) + c, polygamma(1, a)
+        b = (gradient / slope).sum() / ((1 / slope).sum() - 1 / polygamma(1, a.sum()))
+        a = a * (1 + np.clip((gradient - b) / slope / a, -0.9, 9.0))
+    return [float(v) for v in a]
 
 
 @rowwise("(k),(k)->()")
@@ -121,3 +222,104 @@ def near(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
     x = mean * (1 + rng.normal(size=alpha.size) / np.sqrt(1 + alpha))
     x = np.where(x > 0, x, mean * rng.uniform(0.01, 1, size=alpha.size))
     return np.asarray(np.minimum(x / x.sum(), 1.0))
+
+
+def _draw_alpha(rng: np.random.Generator) -> Iterator[Draw]:
+    for size in (1, 2, 3, 5, 9):
+        for _ in range(6):
+            yield Draw({"alpha": shapes(rng, size, 0.1, 50, rounded=True)})
+    for low, high, flags in (
+        (1e-3, 1e4, ()),
+        (1e5, 1e15, ("HUGE_PARAMETER", "CANCELLATION")),
+        (1e-8, 1e-2, ("NEAR_POLE",)),
+        (1e-8, 1e15, ("HUGE_PARAMETER",)),
+    ):
+        for size in (2, 2, 3, 4, 5):
+            yield Draw({"alpha": shapes(rng, size, low, high)}, flags=flags, difficulty=3)
+    for a in ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], [1.0, 1.0, 4.0], [1.0, 1.0 + 2.0**-52], [2.0, 0.5]):
+        yield Draw({"alpha": np.array(a)}, flags=("SUPPORT_EDGE",))
+    for a in (np.nextafter(1, 0), 12.0, np.nextafter(12, 0), np.nextafter(8, 0)):
+        yield Draw({"alpha": np.array([a, 1.5, 3.0])}, flags=("WRONG_BRANCH",), difficulty=3)
+    for bad in (0.0, -1.0, inf, nan):
+        yield Draw({"alpha": np.array([1.5, bad])}, result="invalid")
+    yield Draw({"alpha": shapes(rng, 6, 0.5, 20).reshape(2, 3)})
+    yield Draw({"alpha": shapes(rng, 40, 0.1, 1e6)}, difficulty=3)
+
+
+def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _draw_alpha(rng)
+
+
+def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _draw_alpha(rng)
+
+
+def draw_variance(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _draw_alpha(rng)
+
+
+def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _draw_alpha(rng)
+    for size in (2, 3, 5):
+        for high in (2.0, 100.0, 1e15):
+            alpha = 1 + shapes(rng, size, 1e-9, high)
+            yield Draw({"alpha": alpha}, flags=("CANCELLATION",), difficulty=2)
+
+
+def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
+    for size in (1, 2, 3, 5):
+        for _ in range(6):
+            p, q = shapes(rng, size, 0.1, 50, rounded=True), shapes(rng, size, 0.1, 50, rounded=True)
+            yield Draw({"alpha_p": p, "alpha_q": q})
+    for low, high, flags in (
+        (1e-3, 1e4, ()),
+        (1e5, 1e15, ("HUGE_PARAMETER", "CANCELLATION")),
+        (1e-8, 1e-2, ("NEAR_POLE",)),
+        (1e-8, 1e15, ("HUGE_PARAMETER",)),
+    ):
+        for size in (2, 3, 4):
+            p, q = shapes(rng, size, low, high), shapes(rng, size, low, high)
+            yield Draw({"alpha_p": p, "alpha_q": q}, flags=flags, difficulty=3)
+    for low, high in ((0.1, 10.0), (1e-8, 1e-2), (10.0, 1e4), (1e6, 1e15), (1e-3, 1e12)):  # nearly equal
+        for step in (1e-14, 1e-9, 1e-4, 1e-1):
+            p = shapes(rng, 3, low, high)
+            q = p * (1 + step * rng.normal(size=3))
+            flags = ("CANCELLATION", "NEAR_ROOT")
+            yield Draw({"alpha_p": p, "alpha_q": q}, flags=flags, difficulty=4)
+    for factor in (1 + 1e-9, 1.25, 1e3):  # the same mean, another concentration
+        for scale in (1.0, 1e3, 1e12):
+            p = shapes(rng, 3, scale, 4 * scale, rounded=True)
+            yield Draw({"alpha_p": p, "alpha_q": p * factor}, flags=("CANCELLATION",), difficulty=4)
+    p = np.array([1e15, 1.0])
+    yield Draw({"alpha_p": p, "alpha_q": p * np.array([1 + 1e-12, 1.0])}, flags=("HUGE_PARAMETER",), difficulty=5)
+    yield Draw({"alpha_p": np.array([2.0, 3.0]), "alpha_q": np.array([2.0, 3.0])}, flags=("NEAR_ROOT",))
+    for bad in (0.0, -1.0, inf, nan):
+        yield Draw({"alpha_p": np.array([1.5, bad]), "alpha_q": np.array([1.5, 2.0])}, result="invalid")
+        yield Draw({"alpha_p": np.array([1.5, 2.0]), "alpha_q": np.array([1.5, bad])}, result="invalid")
+    p, q = shapes(rng, 6, 0.5, 20).reshape(2, 1, 3), shapes(rng, 9, 0.5, 20).reshape(3, 3)
+    yield Draw({"alpha_p": p, "alpha_q": q}, flags=("BROADCAST",))
+    yield Draw({"alpha_p": shapes(rng, 20, 0.1, 100), "alpha_q": shapes(rng, 20, 0.1, 100)}, difficulty=3)
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    for size in (2, 3, 4):
+        for n in (2, 3, 5, 8):
+            for _ in range(3):
+                yield Draw({"data": np.stack([dyadic(rng, size) for _ in range(n)])})
+    for low, high, flags in ((0.1, 10.0, ()), (10.0, 1e4, ("CANCELLATION",)), (0.02, 0.2, ("NEAR_POLE",))):
+        for size in (2, 3):
+            for _ in range(2):
+                alpha = shapes(rng, size, low, high)
+                x = np.maximum(np.stack([near(rng, alpha) if low > 1 else shares(rng, size, low) for _ in range(4)]), 1e-290)
+                yield Draw({"data": x}, flags=flags, difficulty=3)
+    for spread_of in (1e-2, 1e-4):
+        x = np.array([[0.25, 0.75]] * 3) * (1 + spread_of * np.array([[1.0], [0.0], [-1.0]]) * np.array([[3.0, -1.0]]))
+        yield Draw({"data": x}, flags=("HUGE_PARAMETER",), difficulty=4)
+    for x in ([[0.25, 0.5], [0.125, 0.5]], [[1e-3, 1e-3], [0.25, 0.5]]):
+        yield Draw({"data": np.array(x)}, flags=("OUT_OF_SUPPORT", "AMBIGUOUS_CONVENTION"), difficulty=2)
+    yield Draw({"data": np.array([[0.75, 0.75], [0.5, 1.0]])}, flags=("OUT_OF_SUPPORT",), result="undefined")
+    for x in ([[0.25, 0.75]], [[0.25, 0.75], [0.25, 0.75]], [[1.0], [1.0]], [[0.5], [0.25]], [[0.0, 1.0], [0.5, 0.5]]):
+        yield Draw({"data": np.array(x)}, flags=("EMPTY_ROW",), result="undefined")
+    yield Draw({"data": np.zeros((0, 2))}, flags=("EMPTY_ROW",), result="undefined")
+    for bad in (-0.25, 1.25, nan):
+        yield Draw({"data": np.array([[0.5, bad], [0.5, 0.5]])}, result="invalid")
