@@ -15,6 +15,26 @@ from refengine.special.lgamma import lgamma, lgamma_value_and_vjp, lgamma_vjp
 from refengine.special.log1mexp import log1mexp, log1mexp_value_and_vjp, log1mexp_vjp
 from refengine.special.log_beta import log_beta, log_beta_value_and_vjp, log_beta_vjp
 from refengine.special.log_ndtr import log_ndtr, log_ndtr_value_and_vjp, log_ndtr_vjp
+from refengine.special.regularized_beta import (
+    log_regularized_beta,
+    log_regularized_beta_complement,
+    log_regularized_beta_complement_vjp,
+    log_regularized_beta_vjp,
+    regularized_beta,
+    regularized_beta_complement,
+    regularized_beta_complement_vjp,
+    regularized_beta_vjp,
+)
+from refengine.special.regularized_gamma import (
+    log_regularized_gamma_p,
+    log_regularized_gamma_p_vjp,
+    log_regularized_gamma_q,
+    log_regularized_gamma_q_vjp,
+    regularized_gamma_p,
+    regularized_gamma_p_vjp,
+    regularized_gamma_q,
+    regularized_gamma_q_vjp,
+)
 from refengine.special.stirling_error import stirling_error, stirling_error_value_and_vjp, stirling_error_vjp
 from refengine.special.trigamma import trigamma, trigamma_value_and_vjp, trigamma_vjp
 
@@ -40,6 +60,22 @@ __all__ = [
     "log_ndtr",
     "log_ndtr_value_and_vjp",
     "log_ndtr_vjp",
+    "log_regularized_beta",
+    "log_regularized_beta_complement",
+    "log_regularized_beta_complement_vjp",
+    "log_regularized_beta_vjp",
+    "log_regularized_gamma_p",
+    "log_regularized_gamma_p_vjp",
+    "log_regularized_gamma_q",
+    "log_regularized_gamma_q_vjp",
+    "regularized_beta",
+    "regularized_beta_complement",
+    "regularized_beta_complement_vjp",
+    "regularized_beta_vjp",
+    "regularized_gamma_p",
+    "regularized_gamma_p_vjp",
+    "regularized_gamma_q",
+    "regularized_gamma_q_vjp",
     "stirling_error",
     "stirling_error_value_and_vjp",
     "stirling_error_vjp",
