@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import as_float64, check_shape, promote, unbroadcast
+from refengine.distributions._concrete import less_share
 from refengine.distributions._deviance import beside, bent, shares_vjp, top_and_rest
+from refengine.distributions._noise import uniform as noise
 from refengine.distributions._rows import every, rows, sum_row
 from refengine.distributions._twice import cross, single, total
 from refengine.domains import Array, Positive, Unit
@@ -22,7 +24,10 @@ from refengine.special._digamma_family import (
     log_less_digamma_change,
     stirling_bend,
     trigamma_excess,
+    trigamma_excess_fall,
 )
+from refengine.special._incomplete import incomplete_gamma
+from refengine.special._incomplete_inverse import gamma_quantile
 from refengine.special._polygamma import trigamma
 from refengine.special._saddle_point import (
     log1p_minus,
@@ -32,7 +37,7 @@ from refengine.special._saddle_point import (
     remainder,
     weight,
 )
-from refengine.special.digamma_difference import _trigamma_fall
+from refengine.special.digamma_difference import _trigamma_fall, digamma_difference
 
 __all__ = [
     "entropy",
@@ -48,6 +53,9 @@ __all__ = [
     "mean_vjp",
     "mode",
     "mode_vjp",
+    "noise",
+    "sample",
+    "sample_vjp",
     "variance",
     "variance_vjp",
 ]
@@ -274,8 +282,48 @@ def kl_divergence_vjp(g: Array, alpha_p: Positive, alpha_q: Positive) -> tuple[A
         t = -e / p * (all_p / all_q)
         logs = xp.where(t > -0.5, xp.log1p(xp.maximum(t, xp.asarray(-0.5))), log_quotient(xp, q, p, all_p / all_q))
         rest = log_less_digamma_change(xp, p, q, q - p) - log_less_digamma_change(xp, all_p, all_q, change)
-        dp, dq = (g * xp.where(valid, slope, xp.nan) for slope in (dp, logs + rest))
+        (_, rest_p, _), (_, rest_q, _) = top_and_rest(xp, p), top_and_rest(xp, q)
+        apart = (p > all_p / 2) & (xp.abs(q - p) > p / 2)
+        dq = xp.where(apart, digamma_difference(p, rest_p) - digamma_difference(q, rest_q), logs + rest)
+        dp, dq = (g * xp.where(valid, slope, xp.nan) for slope in (dp, dq))
         return unbroadcast(dp, alpha_p, dtype), unbroadcast(dq, alpha_q, dtype)
+
+
+def sample(noise: Unit, alpha: Positive) -> Array:
+    r"""A point of the simplex from K uniform numbers: gamma variates by inversion, over their sum.
+
+    .. math:: x_i = \frac{G_i}{\sum_j G_j}, \qquad P(\alpha_i, G_i) = u_i
+
+    noise: (..., K), uniform in (0, 1); alpha: (..., K), leading axes broadcast; result: (..., K). The variates stay
+    logarithms until the end: those of small shapes, which underflow, keep their proportions. Noise outside (0, 1),
+    shapes that are not positive and finite: nan. P is the regularised incomplete gamma function, NIST DLMF 8.2.4.
+
+    >>> sample([0.5, 0.5], [1.0, 1.0]).tolist()
+    [0.5, 0.5]
+    """
+    xp, dtype, u, a = rows({"noise": noise, "alpha": alpha})
+    with np.errstate(all="ignore"):
+        good = _drawable(xp, u, a)
+        logs, _, _ = _log_gammas(xp, xp.where(good, u, 0.5), xp.where(good, a, 1.0))
+        return xp.astype(xp.where(good, _softmax(xp, logs), xp.nan), dtype, copy=False)
+
+
+def sample_vjp(g: Array, noise: Unit, alpha: Positive) -> tuple[Array, Array]:
+    r"""Cotangents of noise and alpha, by the implicit function theorem for the inversion.
+
+    .. math:: b_i = x_i \Bigl(g_i - \sum_j g_j x_j\Bigr), \qquad \partial_{u_i} = b_i \frac{\partial \log G_i}{\partial u_i}
+              = \frac{b_i}{G_i \, p(G_i)}, \qquad
+              \partial_{\alpha_i} = b_i \frac{\partial \log G_i}{\partial \alpha_i}
+              = -\frac{b_i}{G_i \, p(G_i)} \frac{\partial P(\alpha_i, G_i)}{\partial \alpha_i}
+    """
+    xp, dtype, u, a, g = rows({"noise": noise, "alpha": alpha, "g": g})
+    with np.errstate(all="ignore"):
+        good = _drawable(xp, u, a)
+        logs, by_u, by_a = _log_gammas(xp, xp.where(good, u, 0.5), xp.where(good, a, 1.0))
+        x = _softmax(xp, logs)
+        back = x * less_share(xp, g, x, g * x)
+        du, da = (xp.where(good, back * slope, xp.nan) for slope in (by_u, by_a))
+        return unbroadcast(du, noise, dtype), unbroadcast(da, alpha, dtype)
 
 
 def maximum_likelihood(data: Unit) -> Array:
@@ -347,6 +395,36 @@ def _shape_slopes(xp: Any, x: Array, a: Array) -> Array:
     return slope + xp.where(steep, rest / all_a / a, 0.0)
 
 
+def _drawable(xp: Any, u: Array, a: Array) -> Array:
+    return every(xp, _valid(xp, a) & (u > 0) & (u < 1))
+
+
+def _softmax(xp: Any, z: Array) -> Array:
+    weight_of = xp.exp(z - xp.max(z, axis=-1, keepdims=True))
+    return weight_of / sum_row(xp, weight_of)
+
+
+def _log_gammas(xp: Any, u: Array, a: Array) -> tuple[Array, Array, Array]:
+    """Logarithms of gamma quantiles, and their derivatives to u and a; far below 1, P(a, x) is x^a / Gamma(a + 1)."""
+    x = gamma_quantile(xp, a, u, 1 - u)
+    tiny = x < 1e-20
+    z = xp.where(tiny, 1.0, x)
+    found = incomplete_gamma(xp, a, z)
+    level = xp.log(u) + remainder(xp, a) + xp.where(a < 1, a * xp.log(a) - a, 0.0)  # of log(u a!), for small a
+    # what rounding the quantile took, in its logarithm: a density of large shape changes by more than an ulp over it
+    lack = xp.where(u < 0.5, xp.log(u) - found.log_lower, found.log_upper - xp.log1p(-u))
+    step = lack / xp.where(u < 0.5, found.lower_rate, found.upper_rate)
+    logs = xp.where(tiny, level / a, xp.log(z) + step)
+    by_u = xp.where(tiny, 1 / a / u, xp.exp((z - a) * step) / found.mass)
+    by_a = xp.where(tiny, (log1p_digamma(xp, a) - level / a) / a, -found.drifts[0])
+    return logs, by_u, by_a
+
+
+def log1p_digamma(xp: Any, a: Array) -> Array:
+    """The digamma of a + 1."""
+    return xp.log1p(a) - log_minus_digamma(xp, a + 1)
+
+
 def _unimodal(xp: Any, a: Array) -> Array:
     return every(xp, (a >= 1) & (a < xp.inf)) & xp.any(a > 1, axis=-1, keepdims=True)
 
@@ -379,9 +457,14 @@ def _slopes_to_first(xp: Any, p: Array, q: Array, all_p: Array, all_q: Array, ch
     d, slope, whole = q - p, trigamma(xp, p), trigamma(xp, all_p)
     plain = change * whole - d * slope
     shrunk = trigamma_excess(xp, p) - trigamma_excess(xp, all_p) - q * slope + all_q * whole
-    plain = xp.where((xp.abs(d) > p / 2) & (xp.abs(change) > all_p / 2), shrunk, plain)
-    alone = beside(xp, d, top) * whole - d * _trigamma_fall(xp, p, rest)
-    return xp.where(top & (p > all_p / 2) & (xp.abs(d) <= p / 2), alone, plain)
+    far = (d < -p / 2) & (change < -all_p / 2)
+    fall = _trigamma_fall(xp, p, rest)
+    outweighs = xp.where(
+        far,
+        trigamma_excess_fall(xp, p, rest) - q * fall + beside(xp, q, top) * whole,
+        beside(xp, d, top) * whole - d * fall,
+    )
+    return xp.where(top & (p > all_p / 2), outweighs, xp.where(far, shrunk, plain))
 
 
 def observed(data: Array) -> tuple[Any, Any, Array, Array]:
@@ -400,9 +483,13 @@ def observed(data: Array) -> tuple[Any, Any, Array, Array]:
 
 def newton(xp: Any, g: Array, a: Array) -> Array:
     """``M^-1 g`` for ``M = diag(psi'(a)) - psi'(A)``, minus the matrix of second derivatives."""
-    slope = trigamma(xp, a)
-    lack = inverse_trigamma_lack(xp, xp.sum(a)) - xp.sum(inverse_trigamma_lack(xp, a))
-    return (g - xp.sum(g / slope) / lack) / slope
+    slope, all_a = trigamma(xp, a), xp.sum(a)
+    lack = inverse_trigamma_lack(xp, all_a) - xp.sum(inverse_trigamma_lack(xp, a))
+    # beside one shape that outweighs the others: 1/psi'(a) - 1/psi'(A) of that one is a difference of trigammas
+    top, rest, _ = top_and_rest(xp, a)
+    fall = _trigamma_fall(xp, a, rest) / slope / trigamma(xp, all_a)
+    few = xp.sum(xp.where(top, -fall, 1 / slope))
+    return (g - xp.sum(g / slope) / xp.where(xp.sum(xp.where(top, 0.0, a)) < 1, few, lack)) / slope
 
 
 def _optimum(xp: Any, x: Array, good: Array) -> Array:

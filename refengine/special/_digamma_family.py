@@ -5,7 +5,7 @@ from __future__ import annotations
 from refengine.domains import Array
 from refengine.special import _polygamma
 from refengine.special._saddle_point import log1p_minus, log_minus_digamma, remainder, stirling_error
-from refengine.special.digamma_difference import _DIGAMMA_SERIES, _slope
+from refengine.special.digamma_difference import _DIGAMMA_SERIES, _slope, _trigamma_fall
 
 _TRIGAMMA = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400)
@@ -24,6 +24,14 @@ def trigamma_excess(xp: Array, a: Array) -> Array:
     for c in reversed(_TRIGAMMA):
         series = (c + series) * r * r
     return head + (a / y) * (r / 2 + series)
+
+
+def trigamma_excess_fall(xp: Array, a: Array, r: Array) -> Array:
+    r""":math:`c(a) - c(a + r) \ge 0` for :math:`c(x) = x \psi'(x) - 1`, also where r is small."""
+    large, b = a >= _SHIFT, a + r
+    gap = r / a / b
+    series = gap / 2 + gap * (1 / a + 1 / b) * _slope(_TRIGAMMA, 1 / a / a, 1 / b / b)
+    return xp.where(large, series, a * _trigamma_fall(xp, a, r) - r * _polygamma.trigamma(xp, b))
 
 
 def inverse_trigamma_lack(xp: Array, a: Array) -> Array:

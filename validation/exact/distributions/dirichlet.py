@@ -8,10 +8,11 @@ from math import inf, nan
 from typing import Any
 
 import numpy as np
-from scipy.special import polygamma, psi
+from scipy.special import gammainccinv, gammaincinv, polygamma, psi
 
 from validation.exact.distributions._rows import all_of, dyadic, is_nan, rowwise, shapes, shares, total, vector
-from validation.exact.draws import Draw, decades
+from validation.exact.draws import Draw, decades, short
+from validation.exact.incomplete import log_gamma_p, log_gamma_q
 from validation.exact.number import Number, digamma, exp, lgamma, log, number, stated
 from validation.exact.root import root
 
@@ -121,6 +122,31 @@ def kl_divergence(alpha_p: Any, alpha_q: Any) -> Any:
     everything = digamma(total(alpha_p))
     change = total((p - q) * (digamma(p) - everything) for p, q in zip(alpha_p, alpha_q, strict=True))
     return normaliser(alpha_p) - normaliser(alpha_q) + change
+
+
+@rowwise("(k),(k)->(k)")
+def sample(noise: Any, alpha: Any) -> Any:
+    """G_i / sum_j G_j where P(alpha_i, G_i) = u_i.
+
+    Source: nist-dlmf, 8.2.4
+    """
+    if not is_shape(alpha) or not all(0 < number(u) < 1 for u in noise):
+        return vector([all_of(nan, noise, alpha) for _ in alpha])
+    if len(alpha) == 1:
+        return vector([all_of(1.0, noise, alpha, slope=0.0)])
+    logs = [_log_quantile(u, a) for u, a in zip(noise, alpha, strict=True)]
+    return vector([1 / total(exp(other - own) for other in logs) for own in logs])
+
+
+def _log_quantile(u: Number, a: Number) -> Any:
+    """The logarithm of a gamma quantile, by the smaller tail."""
+    if u < 0.5:
+        guess = float(gammaincinv(float(a), float(u)))
+        start = math.log(guess) if guess > 1e-300 else (math.log(float(u)) + math.lgamma(float(a) + 1)) / float(a)
+        return root(lambda t: [log_gamma_p(a, exp(t[0])) - log(u)], [start])[0]
+    guess = float(gammainccinv(float(a), 1 - float(u)))
+    start = math.log(guess) if guess > 1e-300 else (math.log(float(u)) + math.lgamma(float(a) + 1)) / float(a)
+    return root(lambda t: [log_gamma_q(a, exp(t[0])) - log(1 - u)], [start])[0]
 
 
 def maximum_likelihood(data: Any) -> Any:
@@ -323,3 +349,27 @@ def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
     yield Draw({"data": np.zeros((0, 2))}, flags=("EMPTY_ROW",), result="undefined")
     for bad in (-0.25, 1.25, nan):
         yield Draw({"data": np.array([[0.5, bad], [0.5, 0.5]])}, result="invalid")
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    def draw(u: Any, a: Any, **keywords: Any) -> Draw:
+        return Draw({"noise": np.asarray(u), "alpha": np.asarray(a)}, **keywords)
+
+    yield draw([0.25], [1.5])
+    for size in (2, 2, 3):
+        for _ in range(11):
+            u = np.asarray(short(rng.uniform(0.02, 0.98, size=size)))
+            yield draw(u, shapes(rng, size, 0.1, 50, rounded=True))
+    for _ in range(5):  # variates that underflow
+        yield draw(rng.uniform(size=2), shapes(rng, 2, 1e-4, 1e-2), flags=("NEAR_POLE",), difficulty=4)
+    for _ in range(5):
+        yield draw(rng.uniform(size=2), shapes(rng, 2, 1e3, 1e8), flags=("HUGE_PARAMETER",), difficulty=4)
+    for _ in range(4):
+        yield draw(rng.uniform(size=2), [decades(rng, 0.01, 1), decades(rng, 10, 1e5)], difficulty=3)
+    for u in (2.0**-53, 1 - 2.0**-53, 1e-12):
+        yield draw([u, 0.5], shapes(rng, 2, 0.2, 20), flags=("SATURATION",), difficulty=3)
+    for u in (0.0, 1.0, -0.5, nan):
+        yield draw([0.5, u], [1.5, 2.0], result="invalid")
+    for a in (0.0, -1.0, inf, nan):
+        yield draw([0.5, 0.25], [1.5, a], result="invalid")
+    yield draw(rng.uniform(size=(2, 1, 2)), shapes(rng, 4, 0.5, 20).reshape(2, 2), flags=("BROADCAST",))
