@@ -1,0 +1,145 @@
+"""The Dirichlet-multinomial probability as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+
+from validation.exact.distributions._rows import all_of, is_nan, is_whole, rowwise, shapes, total, vector
+from validation.exact.distributions.dirichlet import is_shape
+from validation.exact.distributions.multinomial import counts_near
+from validation.exact.draws import Draw, decades
+from validation.exact.number import lgamma, log, number
+
+
+@rowwise("(k),(k)->()")
+def log_prob(k: Any, alpha: Any) -> Any:
+    """log n! Gamma(A) / Gamma(A + n) + sum_i log Gamma(alpha_i + k_i) / (k_i! Gamma(alpha_i)).
+
+    Source: johnson-kotz-balakrishnan-1997, eq. 35.152
+    """
+    if not is_shape(alpha) or any(is_nan(v) for v in k):
+        return all_of(nan, alpha)
+    if not all(is_whole(v) for v in k):
+        return all_of(-inf, alpha)
+    if len(alpha) == 1:
+        return all_of(0.0, alpha, slope=0.0)
+    counts = [number(v) for v in k]
+    n, everything = total(counts), total(alpha)
+    return (
+        lgamma(n + 1)
+        + _rising(everything, n, -1)
+        + total(_rising(a, c, 1) - lgamma(c + 1) for c, a in zip(counts, alpha, strict=True) if c > 0)
+    )
+
+
+def _rising(a: Any, count: Any, sign: int) -> Any:
+    """sign * log of a (a + 1) ... (a + count - 1), factor by factor where there are few."""
+    if count <= 3:
+        return sign * total(log(a + j) for j in range(int(float(count))))
+    return sign * (lgamma(a + count) - lgamma(a))
+
+
+@rowwise("(),(k)->(k)")
+def mean(n: Any, alpha: Any) -> Any:
+    """n alpha_i / A.
+
+    Source: johnson-kotz-balakrishnan-1997, section 35.13.1
+    """
+    if not (is_shape(alpha) and is_whole(n)):
+        return vector([all_of(nan, alpha) for _ in alpha])
+    return vector([number(n) * a / total(alpha) for a in alpha])
+
+
+@rowwise("(),(k)->(k)")
+def variance(n: Any, alpha: Any) -> Any:
+    """n m_i (1 - m_i) (A + n) / (A + 1) for m = alpha / A.
+
+    Source: johnson-kotz-balakrishnan-1997, section 35.13.1
+    """
+    if not (is_shape(alpha) and is_whole(n)):
+        return vector([all_of(nan, alpha) for _ in alpha])
+    if len(alpha) == 1:
+        return vector([all_of(0.0, alpha, slope=0.0)])
+    whole, n = total(alpha), number(n)
+    return vector([n * (a / whole) * (1 - a / whole) * (whole + n) / (whole + 1) for a in alpha])
+
+
+def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    for size in (1, 2, 3, 5, 9):
+        for i in range(6):
+            alpha = shapes(rng, size, 0.1, 50, rounded=True)
+            k = _counts(rng, int(rng.integers(1, 40)), alpha)
+            yield Draw({"k": k if i % 3 == 2 else k.astype(np.int64), "alpha": alpha})
+    for _ in range(20):
+        alpha = shapes(rng, int(rng.integers(2, 6)), 0.01, 1e4)
+        yield Draw({"k": _counts(rng, int(decades(rng, 1, 1e5)), alpha), "alpha": alpha}, difficulty=2)
+    for _ in range(16):  # nearly a multinomial
+        alpha = shapes(rng, int(rng.integers(2, 5)), 1e5, 1e15)
+        k = _counts(rng, int(decades(rng, 1, 1e5)), alpha)
+        yield Draw({"k": k, "alpha": alpha}, flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=4)
+    for _ in range(16):
+        alpha = shapes(rng, int(rng.integers(2, 5)), 1e-3, 1e15)
+        k = _counts(rng, int(decades(rng, 1e6, 1e15)), alpha)
+        yield Draw({"k": k, "alpha": alpha}, flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=4)
+    for _ in range(14):  # all in one category
+        alpha = shapes(rng, 3, 1e-8, 1e15)
+        k = np.zeros(3)
+        k[int(np.argmax(alpha)) if rng.integers(4) else 0] = int(decades(rng, 1, 1e12))
+        yield Draw({"k": k, "alpha": alpha}, flags=("NEAR_ROOT",), difficulty=4)
+    for _ in range(8):
+        alpha = shapes(rng, 3, 1e-300, 1e-3)
+        yield Draw({"k": rng.integers(0, 9, size=3), "alpha": alpha}, flags=("NEAR_POLE",), difficulty=4)
+    for _ in range(8):  # far from the mode
+        alpha = shapes(rng, 4, 1e-2, 1e6)
+        yield Draw({"k": rng.integers(0, 2000, size=4), "alpha": alpha}, difficulty=3)
+    for switch in (0.75, 1.0, 12.0, 14.0):
+        for a in (np.nextafter(switch, 0), switch, np.nextafter(switch, 99)):
+            alpha = np.array([a, decades(rng, 0.1, 1e3)])
+            yield Draw({"k": np.array([3, 20]), "alpha": alpha}, flags=("WRONG_BRANCH",), difficulty=3)
+    for n in (1, 12, 16, 17, 18):  # where kernels stop multiplying factor by factor
+        alpha = shapes(rng, 2, 0.1, 100)
+        yield Draw({"k": np.array([n - n // 3, n // 3]), "alpha": alpha}, flags=("WRONG_BRANCH",), difficulty=2)
+    yield Draw({"k": np.zeros(3, dtype=np.int64), "alpha": np.array([0.5, 1.0, 2.0])}, flags=("ZERO_LOG_ZERO",))
+    yield Draw({"k": np.array([2, 0]), "alpha": np.array([5e-324, 1.5])}, flags=("SUBNORMAL",), difficulty=5)
+    for k in ([-1, 3], [0.5, 1.5], [2, inf]):
+        yield Draw({"k": np.array(k), "alpha": np.array([0.5, 0.5])}, flags=("OUT_OF_SUPPORT",))
+    for k, a in ((2, -0.5), (2, 0.0), (2, inf), (2, nan), (nan, 0.5), (-1, 0.0)):
+        yield Draw({"k": np.array([1, k]), "alpha": np.array([0.5, a])}, result="invalid")
+    alpha = shapes(rng, 6, 0.3, 100).reshape(3, 1, 2)
+    yield Draw({"k": np.array([[1, 2], [0, 9]]), "alpha": alpha}, flags=("BROADCAST",))
+    alpha = shapes(rng, 60, 0.01, 1e4)
+    yield Draw({"k": _counts(rng, 1000, alpha), "alpha": alpha}, difficulty=3)
+
+
+def _counts(rng: np.random.Generator, n: int, alpha: np.ndarray) -> np.ndarray:
+    p = rng.gamma(alpha) + 1e-300
+    return counts_near(rng, n, p / p.sum())
+
+
+def _draw_n_and_alpha(rng: np.random.Generator) -> Iterator[Draw]:
+    for size in (1, 2, 3, 5, 9):
+        for _ in range(7):
+            alpha = shapes(rng, size, 0.1, 50, rounded=True)
+            yield Draw({"n": np.array(int(decades(rng, 1, 1000))), "alpha": alpha})
+    for _ in range(12):
+        n = np.array([int(decades(rng, 1, 1e15)) for _ in range(2)])
+        yield Draw({"n": n, "alpha": shapes(rng, 3, 1e-8, 1e15)}, flags=("HUGE_PARAMETER",), difficulty=2)
+    for n in (0, 1):
+        yield Draw({"n": np.array(n), "alpha": np.array([0.5, 2.0])}, flags=("ZERO_LOG_ZERO",))
+    for n, a in ((-1, 0.5), (1.5, 0.5), (nan, 0.5), (inf, 0.5), (3, -0.5), (3, nan), (3, 0.0), (3, inf)):
+        yield Draw({"n": np.array(n), "alpha": np.array([a, 0.5])}, result="invalid")
+    for _ in range(3):
+        alpha = shapes(rng, 6, 0.1, 10).reshape(2, 3)
+        yield Draw({"n": np.array([[1], [40]]), "alpha": alpha}, flags=("BROADCAST",))
+
+
+def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _draw_n_and_alpha(rng)
+
+
+def draw_variance(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _draw_n_and_alpha(rng)
