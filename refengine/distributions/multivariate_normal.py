@@ -76,7 +76,7 @@ def log_prob_value_and_vjp(
         value = _density(xp, x1, mean1, factor, z)
         g, a = _weighted(xp, g, x1, value, _matrix.solve_upper(xp, factor, z))
         slope = _matrix.sum_outer(xp, a, g[..., None] * a, matrix)
-        slope = (slope - _shared(xp, g, _matrix.inverse(xp, factor), matrix)) / 2
+        slope = (slope - _matrix.shared(xp, g, _matrix.inverse(xp, factor), matrix)) / 2
         to_x = -g[..., None] * a
         cotangents = unbroadcast(to_x, x1, dtype), unbroadcast(-to_x, mean1, dtype), xp.astype(slope, dtype, copy=False)
         return xp.astype(value, dtype, copy=False), cotangents
@@ -125,7 +125,7 @@ def log_prob_cholesky_value_and_vjp(
         value = _density(xp, x1, mean1, factor, z)
         g, a, z = _weighted(xp, g, x1, value, _matrix.solve_upper(xp, factor, z), z)
         inverse = xp.eye(factor.shape[-1], dtype=factor.dtype) / _matrix.diagonal(xp, factor)[..., None, :]
-        slope = _matrix.sum_outer(xp, a, g[..., None] * z, matrix) - _shared(xp, g, inverse, matrix)
+        slope = _matrix.sum_outer(xp, a, g[..., None] * z, matrix) - _matrix.shared(xp, g, inverse, matrix)
         to_x, slope = -g[..., None] * a, xp.astype(xp.tril(slope), dtype, copy=False)
         cotangents = unbroadcast(to_x, x1, dtype), unbroadcast(-to_x, mean1, dtype), slope
         return xp.astype(value, dtype, copy=False), cotangents
@@ -176,7 +176,7 @@ def log_prob_precision_value_and_vjp(
         value = _with_precision(xp, x1, mean1, factor, a)
         g, a, r = _weighted(xp, g, x1, value, a, r)
         slope = _matrix.sum_outer(xp, r, g[..., None] * r, matrix)
-        slope = (_shared(xp, g, _matrix.inverse(xp, factor), matrix) - slope) / 2
+        slope = (_matrix.shared(xp, g, _matrix.inverse(xp, factor), matrix) - slope) / 2
         to_x = -g[..., None] * a
         cotangents = unbroadcast(to_x, x1, dtype), unbroadcast(-to_x, mean1, dtype), xp.astype(slope, dtype, copy=False)
         return xp.astype(value, dtype, copy=False), cotangents
@@ -218,10 +218,3 @@ def _weighted(xp: Any, g: Array, x: Array, value: Array, *vectors: Array) -> tup
     g = xp.where(xp.isnan(value), xp.nan, xp.where(outside, 0.0, g))
     shape = (*value.shape, vectors[0].shape[-1])
     return g, *(xp.where(outside[..., None], 0.0, xp.broadcast_to(v, shape)) for v in vectors)
-
-
-def _shared(xp: Any, g: Array, matrix: Array, like: Array) -> Array:
-    """``g`` times a matrix of the shape of ``like``, summed over the rows that share it."""
-    if like.ndim == 2:
-        return xp.sum(g) * matrix
-    return unbroadcast(_matrix.times(g, matrix), like)

@@ -73,7 +73,7 @@ def forward(lower: Any, b: Any) -> Any:
         rest = b[i]
         for j in range(i):
             rest = rest - lower[i, j] * found[j]
-        found.append(rest / lower[i, i])
+        found.append(np.true_divide(rest, lower[i, i]))
     return np.array(found, dtype=object)
 
 

@@ -1,0 +1,73 @@
+r"""Gamma functions half steps apart, where the leading terms of large arguments have been cancelled on paper.
+
+What the multivariate t, Wishart and LKJ normalisers are made of. With :math:`h = \nu/2`, D steps of one half are D/2
+whole ones, finite sums without cancellation, and where D is odd one half of a step, a series.
+"""
+
+from __future__ import annotations
+
+from math import log, pi
+from typing import Any
+
+from refengine.domains import Array
+from refengine.special._saddle_point import log1p_minus, log_minus_digamma, stirling_error
+
+# (4^k - 1) B_2k / (2k): with z = 2h, psi(h + 1/2) - psi(h) - 1/(2h) ~ 2 sum_k ... / z^2k  (NIST DLMF 5.11.2 at h, 2h)
+_SERIES = (1 / 4, -1 / 8, 1 / 4, -17 / 16, 31 / 4, -691 / 8, 5461 / 4, -929569 / 32)
+_LARGE = 32
+
+
+def log_ratio(xp: Any, h: Array, steps: int) -> Array:
+    r""":math:`\log\Gamma(h + \tfrac n2) - \log\Gamma(h) - \tfrac n2 \log h` for n steps."""
+    if steps % 2:
+        start, total = 0.5, _half_step_of_log(xp, h)
+    else:
+        start, total = 0.0, 0.0 * h
+    return sum((xp.log1p((start + k) / h) for k in range(steps // 2)), total)
+
+
+def digamma_rise(xp: Any, h: Array, steps: int) -> Array:
+    r""":math:`\psi(h + \tfrac n2) - \psi(h) - \tfrac n{2h}` for n steps, the derivative of `log_ratio`."""
+    if steps % 2:
+        start, total = 0.5, _half_step_of_digamma(xp, h)
+    else:
+        start, total = 0.0, 0.0 * h
+    return total - sum((start + k) / h / (h + start + k) for k in range(steps // 2))
+
+
+def _half_step_of_digamma(xp: Any, h: Array) -> Array:
+    z, total = 2 * h, 0.0 * h
+    for k in range(0, _LARGE, 2):
+        total = total + 2 / ((z + k) * (z + k + 1)) / (z + k + 2)
+    far = z >= _LARGE
+    u, series = 1 / xp.where(far, z, z + _LARGE), 0.0 * h
+    for c in reversed(_SERIES):
+        series = (c + series) * u * u
+    return xp.where(far, 0.0, total) + 2 * series
+
+
+def _half_step_of_log(xp: Any, h: Array) -> Array:
+    z = 2 * h
+    total = (xp.log(z) + xp.log(z + 2)) / 2 - xp.log1p(z)
+    for k in range(2, _LARGE, 2):
+        total = total + xp.log1p(-1 / (z + k + 1) / (z + k + 1)) / 2
+    far = z >= _LARGE
+    u, series = 1 / xp.where(far, z, z + _LARGE), 0.0 * h
+    for k in range(len(_SERIES), 0, -1):
+        series = (-_SERIES[k - 1] / (2 * k - 1) + series) * u * u
+    return xp.where(far, 0.0, total) + series / u
+
+
+def stirling_rest(xp: Any, h: Array, steps: int) -> Array:
+    r""":math:`h \log h - h - \log\Gamma(h - \tfrac n2)`: what is left of gamma where :math:`h^h e^{-h}` is taken out."""
+    b, y = h - steps / 2, steps / 2 / h
+    near = y <= 0.5
+    power = xp.where(near, -h * log1p_minus(xp, -xp.where(near, y, 0.0)), -h * xp.log(b / h) - steps / 2)
+    return power + (steps + 1) / 2 * xp.log(b) - log(2 * pi) / 2 - stirling_error(xp, b)
+
+
+def log_minus_digamma_below(xp: Any, h: Array, steps: int) -> Array:
+    r""":math:`\log h - \psi(h - \tfrac n2)`."""
+    b, y = h - steps / 2, steps / 2 / h
+    near = y <= 0.5
+    return log_minus_digamma(xp, b) + xp.where(near, -xp.log1p(-xp.where(near, y, 0.0)), xp.log(h / b))

@@ -1,0 +1,115 @@
+"""The Wishart density as it is written, with determinants and inverses by elimination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+
+from validation.exact.distributions._matrices import covariance_like, matrix_draws
+from validation.exact.draws import Draw, decades, short
+from validation.exact.linear_algebra import (
+    eliminate,
+    finite,
+    from_lower,
+    has_nan,
+    log_det,
+    over_batch,
+    solve,
+    symmetric,
+    undefined,
+)
+from validation.exact.number import Number, lgamma, log, number, pi, stated
+
+RANKS = (2, 0, 2)
+
+
+def log_prob(x: Any, df: Any, scale_matrix: Any, part: Any = symmetric) -> Any:
+    """(n - D - 1)/2 log det X - tr(V^-1 X)/2 - n D/2 log 2 - n/2 log det V - log Gamma_D(n/2).
+
+    Source: wishart-1928, section 5
+    """
+
+    def density(x: Any, df: Any, scale_matrix: Any) -> Any:
+        size, scale = len(x), eliminate(part(scale_matrix)) if finite(scale_matrix, df) and not has_nan(x) else None
+        if scale is None or not df > size - 1:
+            return undefined(x, df, scale_matrix)
+        factors = eliminate(part(x)) if finite(x) else None
+        if factors is None:
+            return stated(-inf)
+        trace = np.trace(solve(scale, part(x)))
+        terms = (df - size - 1) * log_det(factors) - trace - df * size * log(number(2)) - df * log_det(scale)
+        return terms / 2 - log_multivariate_gamma(df / 2, size)
+
+    return over_batch(density, RANKS, x, df, scale_matrix)
+
+
+def log_multivariate_gamma(a: Any, size: int) -> Number:
+    """log Gamma_D(a) = D (D - 1)/4 log pi + sum_i log Gamma(a - i/2), i < D."""
+    return sum((lgamma(a - number(i) / 2) for i in range(size)), number(size * (size - 1)) / 4 * log(pi()))
+
+
+def lower_triangle(x: Any, df: Any, scale_matrix: Any) -> Any:
+    """The convention in which only the lower triangles are read: off-diagonal derivatives are doubled."""
+    return log_prob(x, df, scale_matrix, part=from_lower)
+
+
+def draws(rng: np.random.Generator, near: Any, convention: Any, huge: float = 1e15) -> Iterator[Draw]:
+    """Cases of a density of matrices; ``near(rng, df, scale_matrix)`` draws one."""
+
+    def draw(x: Any, df: Any, matrix: Any, **keywords: Any) -> Draw:
+        return Draw({"x": x, "df": df, "scale_matrix": matrix}, **keywords)
+
+    for size, matrix, flags, difficulty in matrix_draws(rng, covariance_like, sizes=(12,), most=7):
+        df = size - 1 + short(decades(rng, 0.3, 30))
+        x = covariance_like(rng, size) if rng.uniform() < 0.2 else near(rng, max(df, size + 2.0), matrix)
+        x = near(rng, max(df, size + 2.0), matrix) if difficulty == 4 else x
+        yield draw(short(x) if difficulty == 1 else x, df, matrix, flags=flags, difficulty=difficulty)
+    for df in (1e3, 1e5, 1e8, 1e10, 1e12, huge):
+        for size in (1, 2, 4):
+            matrix = covariance_like(rng, size)
+            given = df * rng.uniform(0.5, 1)
+            yield draw(near(rng, given, matrix), given, matrix, flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=4)
+    for size in (2, 3, 5):
+        matrix = covariance_like(rng, size)
+        for above in (1e-12, 1e-6, 1e-2):
+            yield draw(covariance_like(rng, size), size - 1 + above, matrix, flags=("NEAR_POLE",), difficulty=4)
+        for df in (size + 1.0, 8.0, 9.0, 12.0):
+            yield draw(short(near(rng, size + 2.0, matrix)), df, matrix, flags=("WRONG_BRANCH",), difficulty=2)
+    units = np.diag([1.0, 2.0**-20, 2.0**20])
+    x, matrix = covariance_like(rng, 3) * 4, covariance_like(rng, 3)
+    yield draw(units @ x @ units, 5.0, units @ matrix @ units, flags=("CANCELLATION",), difficulty=4)
+    yield draw(units @ x @ units, 5.0, matrix, flags=("CANCELLATION",), difficulty=4)
+    for scale in (1e-290, 1e280):
+        yield draw(x * scale, 5.0, matrix * scale, flags=("OVERFLOW_F32",), difficulty=4)
+    yield draw(np.stack([x, matrix]), np.array([[4.5], [20.0]]), matrix, flags=("BROADCAST",))
+    yield draw(x, np.array(4.5), np.stack([x, matrix]), flags=("BROADCAST",))
+    crooked = matrix.copy()
+    crooked[0, 2] += 0.0625
+    for given in (crooked, matrix):
+        flags, conventions = ("AMBIGUOUS_CONVENTION",), {"lower_triangle": convention}
+        yield draw(x, 6.0, given, flags=flags, result="ambiguous", alternatives=conventions)
+        yield draw(given, 6.0, x, flags=flags, result="ambiguous", alternatives=conventions)
+    for outside in (-x, np.zeros((3, 3)), np.ones((3, 3)), x + np.diag([inf, 0, 0])):
+        yield draw(outside, 6.0, matrix, flags=("OUT_OF_SUPPORT",))
+    for df in (2.0, 0.5, -1.0, nan, inf):
+        yield draw(x, df, matrix, result="invalid")
+    yield draw(x, 6.0, -matrix, result="invalid")
+    yield draw(x, 6.0, np.ones((3, 3)), result="invalid")
+    yield draw(x + np.diag([nan, 0, 0]), 6.0, matrix, result="invalid")
+
+
+def near(rng: np.random.Generator, df: float, scale_matrix: np.ndarray) -> np.ndarray:
+    """A matrix where the density is not negligible, by Bartlett's decomposition."""
+    size, root = len(scale_matrix), np.linalg.cholesky(scale_matrix)
+    triangle = np.tril(rng.normal(size=(size, size)), -1)
+    chi = [np.sqrt(df - i) + rng.normal() / np.sqrt(2) if df > 1e3 else np.sqrt(rng.chisquare(df - i)) for i in range(size)]
+    factor = root @ (triangle + np.diag(chi))
+    lower = np.tril(factor @ factor.T)
+    return lower + np.tril(lower, -1).T
+
+
+def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draws(rng, near, lower_triangle)
