@@ -120,6 +120,13 @@ def with_transpose(xp: Any, a: Array) -> Array:
     return xp.matmul(a, transposed(xp, a))
 
 
+def cholesky_vjp(xp: Any, factor: Array, back: Array) -> Array:
+    r"""The symmetric cotangent of a matrix from :math:`L^\top \bar L`, of its factor's; Murray 2016, eq. 8 and 9."""
+    half = xp.tril(back) * (1 - xp.eye(factor.shape[-1], dtype=factor.dtype) / 2)
+    middle = left_upper(xp, factor, half)  # then from the right, by its transpose
+    return symmetric(xp, left_upper(xp, factor, transposed(xp, middle)))
+
+
 def sum_of_logs(xp: Any, values: Array) -> Array:
     """The sum over the last axis of the logarithms of positive numbers.
 
