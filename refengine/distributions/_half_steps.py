@@ -15,6 +15,9 @@ from refengine.special._saddle_point import log1p_minus, log_minus_digamma, stir
 # (4^k - 1) B_2k / (2k): with z = 2h, psi(h + 1/2) - psi(h) - 1/(2h) ~ 2 sum_k ... / z^2k  (NIST DLMF 5.11.2 at h, 2h)
 _SERIES = (1 / 4, -1 / 8, 1 / 4, -17 / 16, 31 / 4, -691 / 8, 5461 / 4, -929569 / 32)
 _LARGE = 32
+# B_2k: psi'(x) ~ 1/x + 1/(2x^2) + sum_k ... / x^(2k+1)  (derivative of 5.11.2)
+_TRIGAMMA = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+_FAR = 12
 
 
 def log_ratio(xp: Any, h: Array, steps: int) -> Array:
@@ -71,3 +74,15 @@ def log_minus_digamma_below(xp: Any, h: Array, steps: int) -> Array:
     b, y = h - steps / 2, steps / 2 / h
     near = y <= 0.5
     return log_minus_digamma(xp, b) + xp.where(near, -xp.log1p(-xp.where(near, y, 0.0)), xp.log(h / b))
+
+
+def trigamma_rest(xp: Any, x: Array) -> Array:
+    r""":math:`\psi'(x) - 1/x > 0`."""
+    far, total = x >= _FAR, 0.0 * x
+    for k in range(_FAR):
+        total = total + 1 / (x + k) / (x + k) / (x + k + 1)
+    r = 1 / xp.where(far, x, x + _FAR)
+    series = 0.0 * x
+    for c in reversed(_TRIGAMMA):
+        series = (c + series) * r * r
+    return xp.where(far, 0.0, total) + r * (r / 2 + series)

@@ -13,8 +13,9 @@ paper; every term of the first sum is negative.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log, pi
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -100,3 +101,115 @@ def _logs(xp: Any, p: Array, k: Array, n: Array) -> Array:
     """``log(1 + p)``; where p is near -1, its digits are those of ``k^2 / n``."""
     near = xp.abs(p) <= 0.5
     return xp.where(near, xp.log1p(xp.where(near, p, 0.0)), 2 * xp.log(k / xp.sqrt(n)))
+
+
+Factor: TypeAlias = Callable[..., tuple[Array, ...]]
+"""Of df and D: coefficients, their derivatives to df, and where they are defined."""
+
+
+def multiple(df: Array, scale_matrix: Array, factor: Factor) -> Array:
+    """``c(df) V``, nan where undefined."""
+    xp, dtype, df, matrix = _parameters(df, scale_matrix)
+    with np.errstate(all="ignore"):
+        c, _, defined = factor(df, matrix.shape[-1])
+        value = _matrix.times(c, _matrix.symmetric(xp, matrix))
+        return xp.astype(xp.where(_valid(xp, df, matrix, defined), value, xp.nan), dtype, copy=False)
+
+
+def multiple_vjp(g: Array, df: Array, scale_matrix: Array, factor: Factor) -> tuple[Array, Array]:
+    r"""Cotangents of df, :math:`c' \sum g_{ij} V_{ij}`, and V, the symmetric part of :math:`c g`."""
+    xp, dtype, df1, matrix = _parameters(df, scale_matrix)
+    with np.errstate(all="ignore"):
+        c, slope, defined = factor(df1, matrix.shape[-1])
+        symmetric, defined = _matrix.symmetric(xp, matrix), _valid(xp, df1, matrix, defined)
+        g = xp.where(defined, _matrix.cotangent(xp, g, defined.shape[:-2] + matrix.shape[-2:]), xp.nan)
+        to_df = slope * xp.sum(g * symmetric, axis=(-2, -1))
+        to_scale = _matrix.times(c, _matrix.symmetric(xp, g))
+        return unbroadcast(to_df, df1, dtype), unbroadcast(to_scale, matrix, dtype)
+
+
+def variance(df: Array, scale_matrix: Array, factor: Factor) -> Array:
+    """``a(df) V_ij^2 + b(df) V_ii V_jj``, nan where undefined."""
+    xp, dtype, df, matrix = _parameters(df, scale_matrix)
+    with np.errstate(all="ignore"):
+        a, b, _, _, defined = factor(df, matrix.shape[-1])
+        squares, products = _squares(xp, matrix)
+        value = _matrix.times(a, squares) + _matrix.times(b, products)
+        return xp.astype(xp.where(_valid(xp, df, matrix, defined), value, xp.nan), dtype, copy=False)
+
+
+def variance_vjp(g: Array, df: Array, scale_matrix: Array, factor: Factor) -> tuple[Array, Array]:
+    r"""Cotangents of df and V.
+
+    .. math:: \bar n = \sum_{ij} g_{ij} (a' V_{ij}^2 + b' V_{ii} V_{jj}), \qquad
+              \bar V = a (g + g^\top) \circ V + b \operatorname{diag}\left( (g + g^\top) \operatorname{diag} V \right)
+    """
+    xp, dtype, df1, matrix = _parameters(df, scale_matrix)
+    with np.errstate(all="ignore"):
+        a, b, a_slope, b_slope, defined = factor(df1, matrix.shape[-1])
+        squares, products = _squares(xp, matrix)
+        defined = _valid(xp, df1, matrix, defined)
+        g = xp.where(defined, _matrix.cotangent(xp, g, defined.shape[:-2] + matrix.shape[-2:]), xp.nan)
+        to_df = xp.sum(g * (_matrix.times(a_slope, squares) + _matrix.times(b_slope, products)), axis=(-2, -1))
+        both, symmetric = g + _matrix.transposed(xp, g), _matrix.symmetric(xp, matrix)
+        ends = xp.sum(both * _matrix.diagonal(xp, symmetric)[..., None, :], axis=-1)
+        ends = ends[..., None] * xp.eye(matrix.shape[-1], dtype=matrix.dtype)
+        to_scale = _matrix.times(a, both * symmetric) + _matrix.times(b, ends)
+        return unbroadcast(to_df, df1, dtype), unbroadcast(to_scale, matrix, dtype)
+
+
+def entropy(df: Array, scale_matrix: Array, sign: int) -> Array:
+    r"""The entropy; sign is 1 for the Wishart, -1 for its inverse.
+
+    .. math:: \frac{D+1}2 \log\det V \pm \frac{D(D+1)}2 \log n + \frac{D(D-1)}4 \log\pi
+              + \sum_{i<D} \left[ \left( \frac n2 \mp \frac{D+1}2 \right) G_i - R_i \right]
+
+    with R and G from `_half_steps.stirling_rest` and `_half_steps.log_minus_digamma_below`, in which the terms of the
+    size of n log n have been cancelled.
+    """
+    xp, dtype, df, matrix = _parameters(df, scale_matrix)
+    with np.errstate(all="ignore"):
+        size, factor, h = matrix.shape[-1], _factor(xp, matrix), df / 2
+        value = (size + 1) * _matrix.sum_of_logs(xp, _matrix.diagonal(xp, factor)) + size * (size - 1) / 4 * log(pi)
+        value = value + sign * size * (size + 1) / 2 * xp.log(df)
+        for i in range(size):
+            below = (h - sign * (size + 1) / 2) * _half_steps.log_minus_digamma_below(xp, h, i)
+            value = value + (below - _half_steps.stirling_rest(xp, h, i))
+        defined = _valid(xp, df, matrix, df > size - 1)[..., 0, 0]
+        return xp.astype(xp.where(defined, value, xp.nan), dtype, copy=False)
+
+
+def entropy_vjp(g: Array, df: Array, scale_matrix: Array, sign: int) -> tuple[Array, Array]:
+    r"""Cotangents of df and V.
+
+    .. math:: \bar V = g \tfrac{D+1}2 V^{-1}, \qquad \bar n = \tfrac g2 \sum_{i<D} \left[
+              \frac{\pm(D+1) - i}{n - i} - \left( \tfrac n2 \mp \tfrac{D+1}2 \right)
+              \left( \psi'(\tfrac{n-i}2) - \tfrac2{n-i} \right) \right]
+    """
+    xp, dtype, df1, matrix = _parameters(df, scale_matrix)
+    with np.errstate(all="ignore"):
+        size, factor, h = matrix.shape[-1], _factor(xp, matrix), df1 / 2
+        defined = _valid(xp, df1, matrix, df1 > size - 1)[..., 0, 0]
+        g = xp.where(defined, _matrix.cotangent(xp, g, defined.shape), xp.nan)
+        slope = 0.0 * h
+        for i in range(size):
+            rest = _half_steps.trigamma_rest(xp, h - i / 2)
+            slope = slope + (sign * (size + 1) - i) / (df1 - i) - (h - sign * (size + 1) / 2) * rest
+        to_scale = _matrix.shared(xp, g * (size + 1) / 2, _matrix.inverse(xp, factor), matrix)
+        return unbroadcast(g * slope / 2, df1, dtype), xp.astype(to_scale, dtype, copy=False)
+
+
+def _parameters(df: Array, scale_matrix: Array) -> tuple[Any, ...]:
+    return _matrix.batched("", "scale_matrix", df=df, scale_matrix=scale_matrix)
+
+
+def _valid(xp: Any, df: Array, matrix: Array, defined: Array) -> Array:
+    defined = defined & (df > matrix.shape[-1] - 1) & (df < xp.inf) & _matrix.valid(xp, _factor(xp, matrix))
+    return defined[..., None, None]
+
+
+def _squares(xp: Any, matrix: Array) -> tuple[Array, Array]:
+    """``V_ij^2`` and ``V_ii V_jj``."""
+    symmetric = _matrix.symmetric(xp, matrix)
+    diagonal = _matrix.diagonal(xp, symmetric)
+    return symmetric * symmetric, _matrix.outer(diagonal, diagonal)

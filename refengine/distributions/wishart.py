@@ -11,7 +11,19 @@ import numpy as np
 from refengine.distributions import _wishart
 from refengine.domains import Array, Positive, Real
 
-__all__ = ["log_prob", "log_prob_value_and_vjp", "log_prob_vjp"]
+__all__ = [
+    "entropy",
+    "entropy_vjp",
+    "log_prob",
+    "log_prob_value_and_vjp",
+    "log_prob_vjp",
+    "mean",
+    "mean_vjp",
+    "mode",
+    "mode_vjp",
+    "variance",
+    "variance_vjp",
+]
 
 
 def log_prob(x: Real, df: Positive, scale_matrix: Real) -> Array:
@@ -59,3 +71,109 @@ def log_prob_value_and_vjp(
     """
     value, (to_x, to_df, to_scale) = _wishart.value_and_vjp(g, x, df, scale_matrix, inverse=False)
     return value, (to_x, to_df, to_scale)
+
+
+def entropy(df: Positive, scale_matrix: Real) -> Array:
+    r"""Differential entropy, in nats.
+
+    .. math:: H = \tfrac{D+1}2 \log\det V + \tfrac{D(D+1)}2 \log 2 + \log\Gamma_D(\tfrac n2)
+              - \tfrac{n-D-1}2 \sum_{i<D} \psi(\tfrac{n-i}2) + \tfrac{nD}2
+
+    df: (...); scale_matrix: (..., D, D); the result has shape (...). Undefined parameters as in `log_prob`: nan. The
+    expectation of minus the logarithm of the density of Wishart (1928).
+
+    >>> round(float(entropy(2.0, [[1.0]])), 12)  # chi-square: 1 + log(2)
+    1.693147180560
+    """
+    return _wishart.entropy(df, scale_matrix, 1)
+
+
+def entropy_vjp(g: Array, df: Positive, scale_matrix: Real) -> tuple[Array, Array]:
+    r"""Cotangents of df and scale_matrix.
+
+    .. math:: \bar V = g \tfrac{D+1}2 V^{-1}, \qquad \bar n = \tfrac g2 \sum_{i<D} \left[
+              1 - \left( \tfrac n2 - \tfrac{D+1}2 \right) \psi'(\tfrac{n-i}2) \right]
+
+    where the 1 is taken from the trigamma on paper.
+    """
+    return _wishart.entropy_vjp(g, df, scale_matrix, 1)
+
+
+def mean(df: Positive, scale_matrix: Real) -> Array:
+    r"""Mean.
+
+    .. math:: \operatorname{E} X = n V
+
+    df: (...); scale_matrix: (..., D, D); the result has shape (..., D, D). Undefined parameters: nan. Mardia, Kent and Bibby (1979), eq. 3.4.4.
+
+    >>> mean(6.0, [[1.0, 0.5], [0.5, 2.0]]).tolist()
+    [[6.0, 3.0], [3.0, 12.0]]
+    """
+    return _wishart.multiple(df, scale_matrix, _mean)
+
+
+def mean_vjp(g: Array, df: Positive, scale_matrix: Real) -> tuple[Array, Array]:
+    r"""Cotangents of df and scale_matrix.
+
+    .. math:: \bar n =  \textstyle\sum_{ij} g_{ij} V_{ij}, \qquad \bar V = n (g + g^\top) / 2
+    """
+    return _wishart.multiple_vjp(g, df, scale_matrix, _mean)
+
+
+def variance(df: Positive, scale_matrix: Real) -> Array:
+    r"""Variance of each entry.
+
+    .. math:: \operatorname{Var} X_{ij} = n (V_{ij}^2 + V_{ii} V_{jj})
+
+    df: (...); scale_matrix: (..., D, D); the result has shape (..., D, D). Undefined parameters: nan. Mardia, Kent and Bibby (1979), exercise 3.4.1 (the equation for covariances).
+
+    >>> variance(6.0, [[1.0]]).tolist()
+    [[12.0]]
+    """
+    return _wishart.variance(df, scale_matrix, _variance)
+
+
+def variance_vjp(g: Array, df: Positive, scale_matrix: Real) -> tuple[Array, Array]:
+    r"""Cotangents of df and scale_matrix.
+
+    With the variance written as :math:`a(n) V_{ij}^2 + b(n) V_{ii} V_{jj}`:
+
+    .. math:: \bar n = \sum_{ij} g_{ij} (a' V_{ij}^2 + b' V_{ii} V_{jj}), \qquad \bar V = a (g + g^\top) \circ V
+              + b \operatorname{diag}\left( (g + g^\top) \operatorname{diag} V \right)
+    """
+    return _wishart.variance_vjp(g, df, scale_matrix, _variance)
+
+
+def mode(df: Positive, scale_matrix: Real) -> Array:
+    r"""Mode, where the density is largest; nan unless n exceeds D + 1, since it then lies on the edge of the support.
+
+    .. math:: \arg\max_X f(X; n, V) = (n - D - 1) V
+
+    df: (...); scale_matrix: (..., D, D); the result has shape (..., D, D). Undefined parameters: nan. The root of the
+    derivative to X of the density of Wishart (1928).
+
+    >>> mode(6.0, [[1.0, 0.5], [0.5, 2.0]]).tolist()
+    [[3.0, 1.5], [1.5, 6.0]]
+    """
+    return _wishart.multiple(df, scale_matrix, _mode)
+
+
+def mode_vjp(g: Array, df: Positive, scale_matrix: Real) -> tuple[Array, Array]:
+    r"""Cotangents of df and scale_matrix.
+
+    .. math:: \bar n =  \textstyle\sum_{ij} g_{ij} V_{ij}, \qquad \bar V = (n - D - 1) (g + g^\top) / 2
+    """
+    return _wishart.multiple_vjp(g, df, scale_matrix, _mode)
+
+
+def _mean(df: Array, size: int) -> tuple[Array, ...]:
+    return df, 1.0 + 0.0 * df, df > size - 1
+
+
+def _mode(df: Array, size: int) -> tuple[Array, ...]:
+    return df - (size + 1), 1.0 + 0.0 * df, df > size + 1
+
+
+def _variance(df: Array, size: int) -> tuple[Array, ...]:
+    one = 1.0 + 0.0 * df
+    return df, df, one, one, df > size - 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.exact.distributions._matrices import covariance_like, matrix_draws
+from validation.exact.distributions._matrices import covariance_like, matrix_draws, parameter_draws
 from validation.exact.draws import Draw, decades, short
 from validation.exact.linear_algebra import (
     eliminate,
@@ -20,8 +20,9 @@ from validation.exact.linear_algebra import (
     solve,
     symmetric,
     undefined,
+    undefined_array,
 )
-from validation.exact.number import Number, lgamma, log, number, pi, stated
+from validation.exact.number import Number, digamma, lgamma, log, number, pi, stated
 
 RANKS = (2, 0, 2)
 
@@ -113,3 +114,83 @@ def near(rng: np.random.Generator, df: float, scale_matrix: np.ndarray) -> np.nd
 
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     yield from draws(rng, near, lower_triangle)
+
+
+def entropy(df: Any, scale_matrix: Any) -> Any:
+    """Minus the expectation of the log density: E log det X = log det V + D log 2 + sum psi, E tr(V^-1 X) = n D.
+
+    Source: wishart-1928, section 5
+    """
+
+    def one(n: Any, size: int, v: Any, factors: Any) -> Any:
+        digammas = sum((digamma((n - i) / 2) for i in range(size)), number(0))
+        expected = log_det(factors) + size * log(number(2)) + digammas
+        constant = n * size * log(number(2)) / 2 + n * log_det(factors) / 2 + log_multivariate_gamma(n / 2, size)
+        return constant - (n - size - 1) / 2 * expected + n * size / 2
+
+    return _of_parameters(one, df, scale_matrix, inner=False)
+
+
+def mean(df: Any, scale_matrix: Any) -> Any:
+    """n V.
+
+    Source: mardia-1979, eq. 3.4.4
+    """
+    return _of_parameters(lambda n, size, v, factors: n * v, df, scale_matrix)
+
+
+def mode(df: Any, scale_matrix: Any) -> Any:
+    """(n - D - 1) V.
+
+    Source: wishart-1928, section 5
+    """
+    return _of_parameters(
+        lambda n, size, v, factors: (n - size - 1) * v if n > size + 1 else None, df, scale_matrix
+    )
+
+
+def variance(df: Any, scale_matrix: Any) -> Any:
+    """n (V_ij^2 + V_ii V_jj).
+
+    Source: mardia-1979, exercise 3.4.1
+    """
+    return _of_parameters(
+        lambda n, size, v, factors: n * (v * v + np.outer(np.diagonal(v), np.diagonal(v))), df, scale_matrix
+    )
+
+
+def _of_parameters(function: Any, df: Any, scale_matrix: Any, inner: bool = True) -> Any:
+    def one(n: Any, v: Any) -> Any:
+        factors = eliminate(symmetric(v)) if finite(n, v) else None
+        found = None if factors is None or not n > len(v) - 1 else function(n, len(v), symmetric(v), factors)
+        if found is None:
+            return undefined_array(v.shape, n, v) if inner else undefined(n, v)
+        return found
+
+    return over_batch(one, (0, 2), df, scale_matrix)
+
+
+def make(rng: np.random.Generator, size: int) -> dict[str, Any]:
+    """Degrees of freedom: moderate, near the edge, and huge."""
+    kind = rng.integers(6)
+    if kind == 0:
+        return {"df": decades(rng, 1e3, 1e15)}
+    return {"df": size - 1 + (decades(rng, 1e-3, 1) if kind == 1 else short(decades(rng, 0.5, 60)))}
+
+
+def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from parameter_draws(rng, make, "scale_matrix")
+    matrix = covariance_like(rng, 3)
+    for df in (1e3, 1e6, 1e9, 1e12, 1e15):
+        yield Draw({"df": df, "scale_matrix": matrix}, flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=4)
+    for df in (2.0, 1.0, -1.0):
+        yield Draw({"df": df, "scale_matrix": matrix}, result="invalid")
+    for df in (4.0, 5.0, 6.0, 6.5):
+        yield Draw({"df": df, "scale_matrix": matrix}, flags=("SUPPORT_EDGE",), difficulty=2)
+
+
+draw_mean = draw_mode = draw_entropy
+
+
+def draw_variance(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from (d for d in draw_entropy(rng) if not np.max(np.abs(d.arguments["scale_matrix"])) > 1e150)
