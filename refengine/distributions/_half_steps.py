@@ -86,3 +86,33 @@ def trigamma_rest(xp: Any, x: Array) -> Array:
     for c in reversed(_TRIGAMMA):
         series = (c + series) * r * r
     return xp.where(far, 0.0, total) + r * (r / 2 + series)
+
+
+def trigamma_fall(xp: Any, h: Array, steps: int) -> Array:
+    r""":math:`\tfrac n{2h} + (h + \tfrac n2) (\psi'(h + \tfrac n2) - \psi'(h))`, of the order of h^-2 for large h.
+
+    With :math:`j = 0, 1, \dots` or :math:`\tfrac12, \tfrac32, \dots` it is the sum of
+    :math:`(2 h j + j^2 - h n/2) / (h (h+j)^2)` and, for odd n, what half a step leaves.
+    """
+    half = steps / 2
+    if steps % 2:
+        start, total = 0.5, (h + half) * _half_step_of_trigamma(xp, h) - half / 2 / h / h
+    else:
+        start, total = 0.0, 0.0 * h
+    for k in range(steps // 2):
+        j = start + k
+        total = total + ((2 * j - half) + j * j / h) / (h + j) / (h + j)
+    return total
+
+
+def _half_step_of_trigamma(xp: Any, h: Array) -> Array:
+    """``psi'(h + 1/2) - psi'(h) + 1 / (2 h^2)``, the derivative of `_half_step_of_digamma`."""
+    z, total = 2 * h, 0.0 * h
+    for k in range(0, _LARGE, 2):
+        a, b, c = z + k, z + (k + 1), z + (k + 2)
+        total = total - 4 / (a * b) / c * (1 / a + 1 / b + 1 / c)
+    far = z >= _LARGE
+    u, series = 1 / xp.where(far, z, z + _LARGE), 0.0 * h
+    for k in range(len(_SERIES), 0, -1):
+        series = (-8 * k * _SERIES[k - 1] + series) * u * u
+    return xp.where(far, 0.0, total) + series * u

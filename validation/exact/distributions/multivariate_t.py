@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.exact.distributions._matrices import covariance_like, matrix_draws
+from validation.exact.distributions._matrices import covariance_like, matrix_draws, parameter_draws
 from validation.exact.draws import Draw, decades, short
 from validation.exact.linear_algebra import (
     eliminate,
@@ -20,8 +20,9 @@ from validation.exact.linear_algebra import (
     over_batch,
     symmetric,
     undefined,
+    undefined_array,
 )
-from validation.exact.number import lgamma, log, pi, stated
+from validation.exact.number import digamma, lgamma, log, pi, stated
 
 
 def log_prob(x: Any, df: Any, mean: Any, scale_matrix: Any, part: Any = symmetric) -> Any:
@@ -87,3 +88,79 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     yield draw(x, df, mean, -matrix, result="invalid")
     for bad in (0.0, -1.0, nan, inf):
         yield draw(x, bad, mean, matrix, result="invalid")
+
+
+def entropy(df: Any, mean: Any, scale_matrix: Any) -> Any:
+    """Minus the expectation of the log density: that of log(1 + q / n) is a difference of digammas.
+
+    Source: kotz-nadarajah-2004, section 1.11
+    """
+
+    def one(n: Any, m: Any, s: Any) -> Any:
+        size = len(m)
+        constant = lgamma((n + size) / 2) - lgamma(n / 2) - size * log(pi() * n) / 2
+        spread = (n + size) / 2 * (digamma((n + size) / 2) - digamma(n / 2))
+        return log_det(eliminate(s)) / 2 - constant + spread
+
+    return _of_parameters(one, df, mean, scale_matrix, inner=False)
+
+
+def mean(df: Any, mean: Any, scale_matrix: Any) -> Any:
+    """m, where n > 1.
+
+    Source: kotz-nadarajah-2004, section 1.7
+    """
+    return _of_parameters(lambda n, m, s: m if n > 1 else None, df, mean, scale_matrix)
+
+
+def mode(df: Any, mean: Any, scale_matrix: Any) -> Any:
+    """m.
+
+    Source: kotz-nadarajah-2004, eq. 1.1
+    """
+    return _of_parameters(lambda n, m, s: m, df, mean, scale_matrix)
+
+
+def variance(df: Any, mean: Any, scale_matrix: Any) -> Any:
+    """n / (n - 2) times the diagonal of S, infinite where 1 < n <= 2.
+
+    Source: kotz-nadarajah-2004, section 1.7
+    """
+
+    def one(n: Any, m: Any, s: Any) -> Any:
+        if n > 2:
+            return np.diagonal(s) * (n / (n - 2))
+        return np.array([stated(inf) for _ in m], dtype=object) if n > 1 else None
+
+    return _of_parameters(one, df, mean, scale_matrix)
+
+
+def _of_parameters(function: Any, df: Any, mean: Any, scale_matrix: Any, inner: bool = True) -> Any:
+    def one(n: Any, m: Any, s: Any) -> Any:
+        fine = finite(n, m, s) and n > 0 and eliminate(symmetric(s)) is not None
+        found = function(n, m, symmetric(s)) if fine else None
+        if found is None:
+            return undefined_array(m.shape, n, m, s) if inner else undefined(n, m, s)
+        return found
+
+    return over_batch(one, (0, 1, 2), df, mean, scale_matrix)
+
+
+def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
+    def make(rng: np.random.Generator, size: int) -> dict[str, Any]:
+        df = short(decades(rng, 0.3, 100)) if rng.uniform() < 0.7 else decades(rng, 1e-2, 1e6)
+        return {"df": df, "mean": short(rng.normal(size=size) * decades(rng, 0.1, 10))}
+
+    yield from parameter_draws(rng, make, "scale_matrix")
+    for df in (1e3, 1e6, 1e9, 1e12, 1e15):
+        for size in (1, 2, 3, 5):
+            arguments = {"df": df, "mean": np.zeros(size), "scale_matrix": covariance_like(rng, size)}
+            yield Draw(arguments, flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=4)
+    for df in (0.75, 1.0, 1.5, 2.0, 2.0 + 2.0**-40, 31.75, 32.5):
+        arguments = {"df": df, "mean": np.ones(3), "scale_matrix": covariance_like(rng, 3)}
+        yield Draw(arguments, flags=("SUPPORT_EDGE",), difficulty=2)
+    for df in (0.0, -1.0):
+        yield Draw(arguments | {"df": df}, result="invalid")
+
+
+draw_mean = draw_mode = draw_variance = draw_entropy
