@@ -10,7 +10,7 @@ from math import log, pi
 from typing import Any
 
 from refengine.domains import Array
-from refengine.special._saddle_point import log1p_minus, log_minus_digamma, stirling_error
+from refengine.special._saddle_point import _STIRLING, log1p_minus, log_minus_digamma, stirling_error
 
 # (4^k - 1) B_2k / (2k): with z = 2h, psi(h + 1/2) - psi(h) - 1/(2h) ~ 2 sum_k ... / z^2k  (NIST DLMF 5.11.2 at h, 2h)
 _SERIES = (1 / 4, -1 / 8, 1 / 4, -17 / 16, 31 / 4, -691 / 8, 5461 / 4, -929569 / 32)
@@ -62,7 +62,7 @@ def _half_step_of_log(xp: Any, h: Array) -> Array:
 
 
 def stirling_rest(xp: Any, h: Array, steps: int) -> Array:
-    r""":math:`h \log h - h - \log\Gamma(h - \tfrac n2)`: what is left of gamma where :math:`h^h e^{-h}` is taken out."""
+    r""":math:`h \log h - h - \log\Gamma(h - \tfrac n2)`: what is left of gamma without :math:`h^h e^{-h}`."""
     b, y = h - steps / 2, steps / 2 / h
     near = y <= 0.5
     power = xp.where(near, -h * log1p_minus(xp, -xp.where(near, y, 0.0)), -h * xp.log(b / h) - steps / 2)
@@ -116,3 +116,34 @@ def _half_step_of_trigamma(xp: Any, h: Array) -> Array:
     for k in range(len(_SERIES), 0, -1):
         series = (-8 * k * _SERIES[k - 1] + series) * u * u
     return xp.where(far, 0.0, total) + series * u
+
+
+def divergence(xp: Any, p: Array, q: Array, steps: int) -> Array:
+    r""":math:`R(p) - R(q) + (q - p) R'(p)` for the R of `stirling_rest`, whose derivative is `log_minus_digamma_below`.
+
+    With :math:`d = q - p, b = p - \tfrac n2, c = q - \tfrac n2, \phi(t) = \log(1 + t) - t`, of the three parts of R
+
+    .. math:: -\tfrac{n+1}2 \phi(d/b), \qquad q\, \phi\left(\frac{n d}{2 b q}\right), \qquad
+              \sum_k \left[ \left( c_k + \tfrac12 \right) \phi\left(\frac{-d}{c_k (b_k+1)}\right)
+              + \frac{d^2}{2 b_k c_k (b_k + 1)} \right], \; b_k = b + k, c_k = c + k:
+
+    powers, what is left of h log h, and Stirling's errors, which end in their series. Nothing cancels where d is small.
+    """
+    d, b, c = q - p, p - steps / 2, q - steps / 2
+    value = q * _bent(xp, steps / 2 * d / b / q, p / b * (c / q)) - (steps + 1) / 2 * _bent(xp, d / b, c / b)
+    for _ in range(_FAR):
+        value = value + (c + 0.5) * _bent(xp, -d / c / (b + 1), (c + 1) / c * (b / (b + 1)))
+        value = value + (d / b) * (d / c) / (2 * (b + 1))
+        b, c = b + 1, c + 1
+    r, s = 1 / b, 1 / c
+    for k, coefficient in enumerate(_STIRLING[:7]):
+        power = 2 * k + 1
+        for j in range(1, power + 1):
+            value = value + (coefficient * j) * ((d * r) ** 2 * r ** (j - 1) * s ** (power + 1 - j))
+    return value
+
+
+def _bent(xp: Any, t: Array, ratio: Array) -> Array:
+    """``log(1 + t) - t``, where 1 + t is the ratio."""
+    near = xp.abs(t) <= 0.5
+    return xp.where(near, log1p_minus(xp, xp.where(near, t, 0.0)), xp.log(ratio) - t)

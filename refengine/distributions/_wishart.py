@@ -23,6 +23,7 @@ from refengine._arrays import unbroadcast
 from refengine.distributions import _half_steps, _matrix
 from refengine.domains import Array
 from refengine.special._saddle_point import log1p_minus
+from refengine.special.digamma_difference import digamma_difference
 
 
 class Parts(NamedTuple):
@@ -40,7 +41,7 @@ def checked(x: Array, df: Array, scale_matrix: Array) -> tuple[Any, ...]:
     return _matrix.batched("", "x scale_matrix", x=x, df=df, scale_matrix=scale_matrix)
 
 
-def parts(xp: Any, x: Array, df: Array, scale_matrix: Array, inverse: bool) -> Parts:
+def parts(xp: Any, inverse: bool, x: Array, df: Array, scale_matrix: Array) -> Parts:
     """The log density, and with what it shares with its gradient."""
     size, x_factor, scale_factor = x.shape[-1], _factor(xp, x), _factor(xp, scale_matrix)
     upper, lower = (scale_factor, x_factor) if inverse else (x_factor, scale_factor)
@@ -49,7 +50,9 @@ def parts(xp: Any, x: Array, df: Array, scale_matrix: Array, inverse: bool) -> P
     off = xp.sum(xp.tril(triangle, k=-1) ** 2, axis=(-2, -1))
     value = df / 2 * xp.sum(_bent(xp, p, _matrix.diagonal(xp, triangle), n), axis=-1) - off / 2
     value = value + sum((_half_steps.stirling_rest(xp, df / 2, i) for i in range(size)), 0.0 * df)
-    value = value - (size + 1) * _matrix.sum_of_logs(xp, _matrix.diagonal(xp, x_factor)) - size * (size - 1) / 4 * log(pi)
+    value = (
+        value - (size + 1) * _matrix.sum_of_logs(xp, _matrix.diagonal(xp, x_factor)) - size * (size - 1) / 4 * log(pi)
+    )
     outside = xp.broadcast_to(~_matrix.valid(xp, x_factor), value.shape)
     defined = _matrix.valid(xp, scale_factor) & (df > size - 1) & (df < xp.inf) & ~xp.any(xp.isnan(x), axis=(-2, -1))
     value = xp.where(defined, xp.where(outside, -xp.inf, value), xp.nan)
@@ -60,7 +63,7 @@ def value_and_vjp(g: Array, x: Array, df: Array, scale_matrix: Array, inverse: b
     """Value and cotangents of x, df and scale_matrix: see `wishart.log_prob_vjp` and `inverse_wishart.log_prob_vjp`."""
     xp, dtype, x1, df1, matrix = checked(x, df, scale_matrix)
     with np.errstate(all="ignore"):
-        found = parts(xp, x1, df1, matrix, inverse)
+        found = parts(xp, inverse, x1, df1, matrix)
         size, outside = x1.shape[-1], found.outside
         g = _matrix.cotangent(xp, g, found.value.shape)
         g = xp.where(xp.isnan(found.value), xp.nan, xp.where(outside, 0.0, g))
@@ -77,9 +80,9 @@ def value_and_vjp(g: Array, x: Array, df: Array, scale_matrix: Array, inverse: b
             to_x, to_scale = (n - (size + 1)) * x_inverse - scale_inverse, both - n * scale_inverse
         to_x, to_scale = (xp.where(outside[..., None, None], 0.0, s / 2) for s in (to_x, to_scale))
         to_df = unbroadcast(g * xp.where(outside, 0.0, to_df), df1, dtype)
-        cotangents = unbroadcast(_matrix.times(g, to_x), x1, dtype), to_df
-        cotangents = *cotangents, unbroadcast(_matrix.times(g, to_scale), matrix, dtype)
-        return xp.astype(found.value, dtype, copy=False), cotangents
+        to_x = unbroadcast(_matrix.times(g, to_x), x1, dtype)
+        to_scale = unbroadcast(_matrix.times(g, to_scale), matrix, dtype)
+        return xp.astype(found.value, dtype, copy=False), (to_x, to_df, to_scale)
 
 
 def _factor(xp: Any, a: Array) -> Array:
@@ -213,3 +216,62 @@ def _squares(xp: Any, matrix: Array) -> tuple[Array, Array]:
     symmetric = _matrix.symmetric(xp, matrix)
     diagonal = _matrix.diagonal(xp, symmetric)
     return symmetric * symmetric, _matrix.outer(diagonal, diagonal)
+
+
+def divergence(df_p: Array, scale_p: Array, df_q: Array, scale_q: Array) -> Array:
+    """See `wishart.kl_divergence`."""
+    xp, dtype, found = _pair(df_p, scale_p, df_q, scale_q)
+    with np.errstate(all="ignore"):
+        h_p, h_q, triangle, size = found.df_p / 2, found.df_q / 2, found.triangle, found.triangle.shape[-1]
+        k, share = _matrix.diagonal(xp, triangle), (h_p / h_q)[..., None]
+        deviations = (k * xp.sqrt(share) - 1) * (k * xp.sqrt(share) + 1)
+        below = xp.sum(xp.tril(triangle, k=-1) ** 2, axis=(-2, -1))
+        value = h_p * below - h_q * xp.sum(_bent(xp, deviations, k * xp.sqrt(h_p)[..., None], h_q[..., None]), axis=-1)
+        value = value + sum((_half_steps.divergence(xp, h_p, h_q, i) for i in range(size)), 0.0 * value)
+        return xp.astype(xp.where(found.defined, value, xp.nan), dtype, copy=False)
+
+
+def divergence_vjp(g: Array, df_p: Array, scale_p: Array, df_q: Array, scale_q: Array) -> tuple[Array, ...]:
+    """See `wishart.kl_divergence_vjp`."""
+    xp, dtype, found = _pair(df_p, scale_p, df_q, scale_q)
+    with np.errstate(all="ignore"):
+        n_p, n_q, triangle, size = found.df_p, found.df_q, found.triangle, found.triangle.shape[-1]
+        g = xp.where(found.defined, _matrix.cotangent(xp, g, found.defined.shape), xp.nan)
+        to_p, to_q = xp.sum(triangle * triangle, axis=(-2, -1)) - size, 0.0 * g
+        to_q = to_q - 2 * _matrix.sum_of_logs(xp, _matrix.diagonal(xp, triangle))
+        low, high, sign = xp.minimum(n_p, n_q) / 2, xp.abs(n_q - n_p) / 2, xp.sign(n_q - n_p)
+        for i in range(size):
+            b = n_p / 2 - i / 2
+            to_p = to_p + (n_p - n_q) / 2 * (_half_steps.trigamma_rest(xp, b) + 1 / b)
+            to_q = to_q + sign * digamma_difference(low - i / 2, high)
+        inverse_p, inverse_q = _matrix.inverse(xp, found.factor_p), _matrix.inverse(xp, found.factor_q)
+        both = _matrix.with_transpose(xp, _matrix.left_upper(xp, found.factor_q, triangle))
+        to_scale_p = _matrix.times(n_p, inverse_q) - _matrix.times(n_q, inverse_p)
+        to_scale_q = _matrix.times(n_q, inverse_q) - _matrix.times(n_p, both)
+        to_scale_p, to_scale_q = (_matrix.times(g / 2, s) for s in (to_scale_p, to_scale_q))
+        return (
+            unbroadcast(g * to_p / 2, n_p, dtype),
+            unbroadcast(to_scale_p, found.factor_p, dtype),
+            unbroadcast(g * to_q / 2, n_q, dtype),
+            unbroadcast(to_scale_q, found.factor_q, dtype),
+        )
+
+
+class _Pair(NamedTuple):
+    df_p: Array
+    factor_p: Array
+    df_q: Array
+    factor_q: Array
+    triangle: Array
+    defined: Array
+
+
+def _pair(df_p: Array, scale_matrix_p: Array, df_q: Array, scale_matrix_q: Array) -> tuple[Any, Any, _Pair]:
+    arguments = {"df_p": df_p, "scale_matrix_p": scale_matrix_p, "df_q": df_q, "scale_matrix_q": scale_matrix_q}
+    xp, dtype, df_p, p, df_q, q = _matrix.batched("", "scale_matrix_p scale_matrix_q", **arguments)
+    with np.errstate(all="ignore"):
+        p, q, size = _factor(xp, p), _factor(xp, q), p.shape[-1]
+        defined = _matrix.valid(xp, p) & _matrix.valid(xp, q)
+        for df in (df_p, df_q):
+            defined = defined & (df > size - 1) & (df < xp.inf)
+        return xp, dtype, _Pair(df_p, p, df_q, q, xp.tril(_matrix.left_lower(xp, q, p)), defined)

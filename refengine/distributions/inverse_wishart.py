@@ -39,11 +39,11 @@ def log_prob(x: Real, df: Positive, scale_matrix: Real) -> Array:
     Mardia, Kent and Bibby (1979), Multivariate Analysis, eq. 3.8.2 (with df = m - p - 1 there).
 
     >>> round(float(log_prob([[1.0]], 2.0, [[1.0]])), 12)  # inverse chi-square: -1/2 - log(2)
-    -1.193147180560
+    -1.19314718056
     """
     xp, dtype, *arrays = _wishart.checked(x, df, scale_matrix)
     with np.errstate(all="ignore"):
-        return xp.astype(_wishart.parts(xp, *arrays, inverse=True).value, dtype, copy=False)
+        return xp.astype(_wishart.parts(xp, True, *arrays).value, dtype, copy=False)
 
 
 def log_prob_vjp(g: Array, x: Real, df: Positive, scale_matrix: Real) -> tuple[Array, Array, Array]:
@@ -83,7 +83,7 @@ def entropy(df: Positive, scale_matrix: Real) -> Array:
     expectation of minus the logarithm of the density in Mardia, Kent and Bibby (1979).
 
     >>> round(float(entropy(2.0, [[1.0]])), 12)  # 1 - log(2) + 2 Euler's constant
-    1.461284148620
+    1.461284148623
     """
     return _wishart.entropy(df, scale_matrix, -1)
 
@@ -104,7 +104,8 @@ def mean(df: Positive, scale_matrix: Real) -> Array:
 
     .. math:: \operatorname{E} X = \frac{V}{n - D - 1}
 
-    df: (...); scale_matrix: (..., D, D); the result has shape (..., D, D). Undefined parameters: nan. Mardia, Kent and Bibby (1979), eq. 3.8.3.
+    df: (...); scale_matrix: (..., D, D); the result has shape (..., D, D). Undefined parameters: nan.
+    Mardia, Kent and Bibby (1979), eq. 3.8.3.
 
     >>> mean(6.0, [[1.0, 0.5], [0.5, 2.0]]).tolist()
     [[0.3333333333333333, 0.16666666666666666], [0.16666666666666666, 0.6666666666666666]]
@@ -125,7 +126,9 @@ def variance(df: Positive, scale_matrix: Real) -> Array:
 
     .. math:: \operatorname{Var} X_{ij} = \frac{(n-D+1) V_{ij}^2 + (n-D-1) V_{ii} V_{jj}}{(n-D) (n-D-1)^2 (n-D-3)}
 
-    df: (...); scale_matrix: (..., D, D); the result has shape (..., D, D). Undefined parameters: nan. Press (1982), Applied Multivariate Analysis, equation 5.2.8 (with n + D + 1 for his n).
+    df: (...); scale_matrix: (..., D, D); the result has shape (..., D, D). Undefined parameters: nan.
+    Press (1982), Applied Multivariate Analysis, section 5.2.
+    His degrees of freedom are n + D + 1.
 
     >>> variance(6.0, [[1.0]]).tolist()
     [[0.0625]]

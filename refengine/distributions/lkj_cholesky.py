@@ -34,7 +34,7 @@ def log_prob(x: Real, concentration: Positive) -> Array:
     that makes the density integrate to 1 over the entries below the diagonal.
 
     >>> round(float(log_prob([[1.0, 0.0], [0.6, 0.8]], 1.0)), 12)  # uniform on (-1, 1): -log(2)
-    -0.693147180560
+    -0.69314718056
     """
     xp, dtype, x, eta = _matrix.batched("", "x", x=x, concentration=concentration)
     with np.errstate(all="ignore"):

@@ -85,9 +85,7 @@ def log_prob_vjp(g: Array, x: Real, mean: Real, covariance: Real) -> tuple[Array
     return log_prob_value_and_vjp(g, x, mean, covariance)[1]
 
 
-def log_prob_value_and_vjp(
-    g: Array, x: Real, mean: Real, covariance: Real
-) -> tuple[Array, tuple[Array, Array, Array]]:
+def log_prob_value_and_vjp(g: Array, x: Real, mean: Real, covariance: Real) -> tuple[Array, tuple[Array, Array, Array]]:
     """`log_prob` and `log_prob_vjp`, which share the factor.
 
     >>> value, (dx, dmean, dcovariance) = log_prob_value_and_vjp(1.0, [2.0], [0.0], [[1.0]])
@@ -213,7 +211,7 @@ def entropy(mean: Real, covariance: Real) -> Array:
     .. math:: H = \tfrac12 \log\det S + \tfrac D2 (1 + \log 2\pi)
 
     mean: (..., D); covariance: (..., D, D); the result has shape (...). Undefined parameters as in `log_prob`: nan.
-    Cover and Thomas (2006), Elements of Information Theory, eq. 8.34.
+    Cover and Thomas (2006), Elements of Information Theory, section 8.4.
 
     >>> round(float(entropy([0.0], [[1.0]])), 12)  # (1 + log(2 pi)) / 2
     1.418938533205
@@ -314,7 +312,7 @@ def kl_divergence(mean_p: Real, covariance_p: Real, mean_q: Real, covariance_q: 
     means: (..., D); covariances: (..., D, D); the result has shape (...). Undefined parameters of either: nan. With
     :math:`K = L_q^{-1} L_p` it is half the sum of :math:`K_{ii}^2 - 1 - \log K_{ii}^2`, of the squares of K below the
     diagonal and of those of :math:`L_q^{-1}(m_q - m_p)`, which are all positive. Kullback (1959), Information Theory
-    and Statistics, section 9.1.
+    and Statistics, chapter 9.
 
     >>> float(kl_divergence([1.0], [[1.0]], [0.0], [[1.0]]))
     0.5
@@ -366,7 +364,9 @@ def sample(noise: Real, mean: Real, covariance: Real) -> Array:
     >>> sample([1.0, -1.0], [0.0, 1.0], [[4.0, 0.0], [0.0, 9.0]]).tolist()
     [2.0, -2.0]
     """
-    xp, dtype, z, mean, covariance = _matrix.batched("noise mean", "covariance", noise=noise, mean=mean, covariance=covariance)
+    xp, dtype, z, mean, covariance = _matrix.batched(
+        "noise mean", "covariance", noise=noise, mean=mean, covariance=covariance
+    )
     with np.errstate(all="ignore"):
         factor = _matrix.cholesky(xp, _matrix.symmetric(xp, covariance))
         value = mean + xp.sum(factor * z[..., None, :], axis=-1)
@@ -377,13 +377,15 @@ def sample_vjp(g: Array, noise: Real, mean: Real, covariance: Real) -> tuple[Arr
     r"""Pathwise cotangents of noise, mean and covariance.
 
     The derivative of Cholesky's factor is :math:`dL = L\, \Phi(L^{-1} dS\, L^{-\top})`, where :math:`\Phi` takes the
-    lower triangle with half the diagonal (Murray 2016, Differentiation of the Cholesky decomposition, eq. 8), so that with
-    :math:`\bar L = g z^\top`
+    lower triangle with half the diagonal (Murray 2016, Differentiation of the Cholesky decomposition, eq. 8), so that
+    with :math:`\bar L = g z^\top`
 
     .. math:: \bar z = L^\top g, \qquad \bar m = g, \qquad \bar S = \operatorname{sym}
               \left( L^{-\top} \Phi(L^\top \bar L) L^{-1} \right)
     """
-    xp, dtype, z, mean1, matrix = _matrix.batched("noise mean", "covariance", noise=noise, mean=mean, covariance=covariance)
+    xp, dtype, z, mean1, matrix = _matrix.batched(
+        "noise mean", "covariance", noise=noise, mean=mean, covariance=covariance
+    )
     with np.errstate(all="ignore"):
         factor = _matrix.cholesky(xp, _matrix.symmetric(xp, matrix))
         g = _where_defined(xp, g, mean1 + 0.0 * z, factor, 1)
@@ -397,9 +399,9 @@ def maximum_likelihood(data: Real) -> Parameters:
 
     .. math:: \hat m = \frac1N \sum_n x_n, \qquad \hat S = \frac1N \sum_n (x_n - \hat m)(x_n - \hat m)^\top
 
-    data: (N, D); the estimates have shapes (D,) and (D, D). The divisor is N, not N - 1. Where the covariance is singular,
-    as with fewer than D + 1 points, it is given all the same, though it is the parameter of no density. No data, or
-    infinite ones: nan. Bishop (2006), eq. 2.121 and 2.122.
+    data: (N, D); the estimates have shapes (D,) and (D, D). The divisor is N, not N - 1. Where the covariance is
+    singular, as with fewer than D + 1 points, it is given all the same, though it is the parameter of no density. No
+    data, or infinite ones: nan. Bishop (2006), eq. 2.121 and 2.122.
 
     >>> maximum_likelihood([[0.0, 1.0], [2.0, 1.0]]).covariance.tolist()
     [[1.0, 0.0], [0.0, 0.0]]

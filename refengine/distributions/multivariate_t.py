@@ -51,9 +51,7 @@ def log_prob(x: Real, df: Positive, mean: Real, scale_matrix: Real) -> Array:
         return xp.astype(_parts(xp, *arrays).value, dtype, copy=False)
 
 
-def log_prob_vjp(
-    g: Array, x: Real, df: Positive, mean: Real, scale_matrix: Real
-) -> tuple[Array, Array, Array, Array]:
+def log_prob_vjp(g: Array, x: Real, df: Positive, mean: Real, scale_matrix: Real) -> tuple[Array, Array, Array, Array]:
     r"""Cotangents of x, df, mean and scale_matrix.
 
     With :math:`a = S^{-1}(x - m)`, :math:`q = (x-m)^\top a`, :math:`t = q/n` and :math:`w = (n + D)/(n + q)`:
@@ -128,7 +126,7 @@ def entropy(df: Positive, mean: Real, scale_matrix: Real) -> Array:
               + \tfrac{n+D}2 \left( \psi(\tfrac{n+D}2) - \psi(\tfrac n2) \right)
 
     df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (...). Undefined parameters as in
-    `log_prob`: nan. Kotz and Nadarajah (2004), section 1.11.
+    `log_prob`: nan. Kotz and Nadarajah (2004).
 
     >>> round(float(entropy(1.0, [0.0], [[1.0]])), 12)  # Cauchy: log(4 pi)
     2.531024246969
@@ -145,8 +143,8 @@ def entropy(df: Positive, mean: Real, scale_matrix: Real) -> Array:
 def entropy_vjp(g: Array, df: Positive, mean: Real, scale_matrix: Real) -> tuple[Array, Array, Array]:
     r"""Cotangents of df, mean, which is 0, and scale_matrix.
 
-    .. math:: \bar n = \tfrac g2 \left[ \tfrac Dn + \tfrac{n+D}2 \left( \psi'(\tfrac{n+D}2) - \psi'(\tfrac n2) \right) \right],
-              \qquad \bar S = \tfrac g2 S^{-1}
+    .. math:: \bar n = \tfrac g2 \left[ \tfrac Dn + \tfrac{n+D}2 \left( \psi'(\tfrac{n+D}2)
+              - \psi'(\tfrac n2) \right) \right], \qquad \bar S = \tfrac g2 S^{-1}
 
     For large n the bracket is of the order :math:`n^{-2}` and the two terms are joined step by step.
     """
@@ -165,7 +163,7 @@ def mean(df: Positive, mean: Real, scale_matrix: Real) -> Array:
     .. math:: \operatorname{E} x = m, \qquad n > 1
 
     df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (..., D). Undefined parameters: nan. Kotz
-    and Nadarajah (2004), section 1.7.
+    and Nadarajah (2004).
 
     >>> mean(3.0, [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]]).tolist()
     [1.0, 2.0]
@@ -202,8 +200,8 @@ def variance(df: Positive, mean: Real, scale_matrix: Real) -> Array:
 
     .. math:: \operatorname{Var} x_i = \frac n{n-2} S_{ii}, \qquad n > 2
 
-    df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (..., D). Undefined parameters: nan. Where
-    the variance is infinite its gradients are zero. Kotz and Nadarajah (2004), section 1.7.
+    df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (..., D). Undefined parameters: nan.
+    Where the variance is infinite its gradients are zero. Kotz and Nadarajah (2004).
 
     >>> variance(4.0, [0.0, 0.0], [[1.0, 0.0], [0.0, 3.0]]).tolist()
     [2.0, 6.0]

@@ -67,5 +67,11 @@ def parameter_draws(rng: np.random.Generator, make: Callable[..., dict[str, Any]
     crooked = value.copy()
     crooked[0, 1] += 0.03125
     yield draw(rest, crooked, flags=("AMBIGUOUS_CONVENTION",))
-    for bad in (-value, np.zeros((3, 3)), np.ones((3, 3)), value + np.diag([0, np.nan, 0]), value + np.diag([0, 0, np.inf])):
+    for bad in (
+        -value,
+        np.zeros((3, 3)),
+        np.ones((3, 3)),
+        value + np.diag([0, np.nan, 0]),
+        value + np.diag([0, 0, np.inf]),
+    ):
         yield draw(rest, bad, result="invalid")

@@ -97,7 +97,7 @@ def mode(df: Any, scale_matrix: Any) -> Any:
 def variance(df: Any, scale_matrix: Any) -> Any:
     """((n - D + 1) V_ij^2 + (n - D - 1) V_ii V_jj) / ((n - D) (n - D - 1)^2 (n - D - 3)).
 
-    Source: press-1982, eq. 5.2.8
+    Source: press-1982, section 5.2
     """
 
     def one(n: Any, size: int, v: Any, factors: Any) -> Any:

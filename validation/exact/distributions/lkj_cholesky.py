@@ -81,7 +81,9 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     x = short(near(rng, 3, 1.0))
     yield draw(np.stack([x, np.eye(3)]), np.array([[0.5], [1.0], [7.0]]), flags=("BROADCAST",))
     yield draw(x, np.array([0.5, 16.0]), flags=("BROADCAST",))
-    yield draw(x + np.triu(np.ones((3, 3)), 1), 2.0, flags=("AMBIGUOUS_CONVENTION",))  # above the diagonal nothing is read
+    yield draw(
+        x + np.triu(np.ones((3, 3)), 1), 2.0, flags=("AMBIGUOUS_CONVENTION",)
+    )  # above the diagonal nothing is read
     for bad in (-1.0, 0.0):
         yield draw(x * np.where(np.eye(3) * [0, 1, 0] > 0, bad, 1.0), 2.0, flags=("OUT_OF_SUPPORT",))
     yield draw(x * [[1], [1], [-1]], 2.0, flags=("OUT_OF_SUPPORT",))

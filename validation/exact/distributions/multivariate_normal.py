@@ -96,7 +96,7 @@ def _density(x: Any, terms: Any) -> Any:
 def entropy(mean: Any, covariance: Any) -> Any:
     """log det(2 pi e S) / 2.
 
-    Source: cover-thomas-2006, eq. 8.34
+    Source: cover-thomas-2006, section 8.4
     """
     return _of_parameters(
         lambda m, s: (log_det(eliminate(s)) + len(m) * (1 + log(2 * pi()))) / number(2), mean, covariance, inner=False
@@ -139,7 +139,7 @@ def _of_parameters(function: Any, mean: Any, covariance: Any, inner: bool = True
 def kl_divergence(mean_p: Any, covariance_p: Any, mean_q: Any, covariance_q: Any) -> Any:
     """(tr(S_q^-1 S_p) - D + (m_q - m_p)' S_q^-1 (m_q - m_p) + log det S_q - log det S_p) / 2.
 
-    Source: kullback-1959, section 9.1
+    Source: kullback-1959, chapter 9
     """
 
     def one(m_p: Any, s_p: Any, m_q: Any, s_q: Any) -> Any:
@@ -216,7 +216,9 @@ def _draws(
     x, mean = short(rng.normal(size=3)), short(rng.normal(size=3))
     for given in (crooked, matrix, make(rng, 1), make(rng, 4)):
         point = (x, mean) if len(given) == 3 else (np.ones(len(given)), np.zeros(len(given)))
-        yield draw(*point, given, flags=flags, result="ambiguous" if conventions else "required", alternatives=conventions)
+        yield draw(
+            *point, given, flags=flags, result="ambiguous" if conventions else "required", alternatives=conventions
+        )
     for i, value in ((0, inf), (2, -inf)):
         yield draw(np.where(np.arange(3) == i, value, x), mean, matrix, flags=("OUT_OF_SUPPORT",))
     yield draw(x * nan, mean, matrix, result="invalid")
@@ -290,7 +292,9 @@ def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
         root = np.linalg.cholesky(graded(rng, 2 + i % 3, 1e12))
         yield Draw({"data": rng.normal(size=(8, 2 + i % 3)) @ root.T}, flags=("CANCELLATION",), difficulty=4)
     for shift in (1e3, 1e6, 1e9, 1e12, -1e15):  # far from the origin
-        yield Draw({"data": shift + short(rng.normal(size=(6, 2)))}, flags=("CANCELLATION", "LARGE_LOGITS"), difficulty=4)
+        yield Draw(
+            {"data": shift + short(rng.normal(size=(6, 2)))}, flags=("CANCELLATION", "LARGE_LOGITS"), difficulty=4
+        )
     for scale in (1e-160, 1e-100, 1e100, 1e150):
         yield Draw({"data": rng.normal(size=(5, 2)) * scale}, flags=("OVERFLOW_F32",), difficulty=4)
     for points in (1, 2, 4):

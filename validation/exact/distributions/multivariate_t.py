@@ -57,12 +57,21 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for size, matrix, flags, difficulty in matrix_draws(rng, covariance_like):
         mean, df = short(rng.normal(size=size) * decades(rng, 0.1, 10)), short(decades(rng, 0.3, 100))
         step = np.linalg.cholesky(matrix) @ rng.normal(size=size) * rng.choice([0.1, 1, 1, 30])
-        yield draw(mean + (short(step) if difficulty == 1 else step), df, mean, matrix, flags=flags, difficulty=difficulty)
+        yield draw(
+            mean + (short(step) if difficulty == 1 else step), df, mean, matrix, flags=flags, difficulty=difficulty
+        )
     for df in (1e3, 1e5, 1e7, 1e8, 1e10, 1e12, 1e14, 1e15):
         for size in (1, 2, 5):
             matrix = covariance_like(rng, size)
             x = np.linalg.cholesky(matrix) @ rng.normal(size=size)
-            yield draw(x, df * rng.uniform(0.5, 1), np.zeros(size), matrix, flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=4)
+            yield draw(
+                x,
+                df * rng.uniform(0.5, 1),
+                np.zeros(size),
+                matrix,
+                flags=("HUGE_PARAMETER", "CANCELLATION"),
+                difficulty=4,
+            )
     for df, size in ((1e-3, 2), (1e-2, 3), (0.1, 1), (0.1, 4), (31.9, 3), (32.1, 3), (1.49, 1), (1.51, 1), (1.0, 9)):
         matrix = covariance_like(rng, size)
         yield draw(short(rng.normal(size=size)), df, np.zeros(size), matrix, flags=("WRONG_BRANCH",), difficulty=3)
@@ -93,7 +102,7 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
 def entropy(df: Any, mean: Any, scale_matrix: Any) -> Any:
     """Minus the expectation of the log density: that of log(1 + q / n) is a difference of digammas.
 
-    Source: kotz-nadarajah-2004, section 1.11
+    Source: kotz-nadarajah-2004
     """
 
     def one(n: Any, m: Any, s: Any) -> Any:
@@ -108,7 +117,7 @@ def entropy(df: Any, mean: Any, scale_matrix: Any) -> Any:
 def mean(df: Any, mean: Any, scale_matrix: Any) -> Any:
     """m, where n > 1.
 
-    Source: kotz-nadarajah-2004, section 1.7
+    Source: kotz-nadarajah-2004
     """
     return _of_parameters(lambda n, m, s: m if n > 1 else None, df, mean, scale_matrix)
 
@@ -124,7 +133,7 @@ def mode(df: Any, mean: Any, scale_matrix: Any) -> Any:
 def variance(df: Any, mean: Any, scale_matrix: Any) -> Any:
     """n / (n - 2) times the diagonal of S, infinite where 1 < n <= 2.
 
-    Source: kotz-nadarajah-2004, section 1.7
+    Source: kotz-nadarajah-2004
     """
 
     def one(n: Any, m: Any, s: Any) -> Any:

@@ -106,7 +106,9 @@ def near(rng: np.random.Generator, df: float, scale_matrix: np.ndarray) -> np.nd
     """A matrix where the density is not negligible, by Bartlett's decomposition."""
     size, root = len(scale_matrix), np.linalg.cholesky(scale_matrix)
     triangle = np.tril(rng.normal(size=(size, size)), -1)
-    chi = [np.sqrt(df - i) + rng.normal() / np.sqrt(2) if df > 1e3 else np.sqrt(rng.chisquare(df - i)) for i in range(size)]
+    chi = [
+        np.sqrt(df - i) + rng.normal() / np.sqrt(2) if df > 1e3 else np.sqrt(rng.chisquare(df - i)) for i in range(size)
+    ]
     factor = root @ (triangle + np.diag(chi))
     lower = np.tril(factor @ factor.T)
     return lower + np.tril(lower, -1).T
@@ -134,7 +136,7 @@ def entropy(df: Any, scale_matrix: Any) -> Any:
 def mean(df: Any, scale_matrix: Any) -> Any:
     """n V.
 
-    Source: mardia-1979, eq. 3.4.4
+    Source: mardia-1979, section 3.4
     """
     return _of_parameters(lambda n, size, v, factors: n * v, df, scale_matrix)
 
@@ -144,19 +146,36 @@ def mode(df: Any, scale_matrix: Any) -> Any:
 
     Source: wishart-1928, section 5
     """
-    return _of_parameters(
-        lambda n, size, v, factors: (n - size - 1) * v if n > size + 1 else None, df, scale_matrix
-    )
+    return _of_parameters(lambda n, size, v, factors: (n - size - 1) * v if n > size + 1 else None, df, scale_matrix)
 
 
 def variance(df: Any, scale_matrix: Any) -> Any:
     """n (V_ij^2 + V_ii V_jj).
 
-    Source: mardia-1979, exercise 3.4.1
+    Source: mardia-1979, section 3.4
     """
     return _of_parameters(
         lambda n, size, v, factors: n * (v * v + np.outer(np.diagonal(v), np.diagonal(v))), df, scale_matrix
     )
+
+
+def kl_divergence(df_p: Any, scale_matrix_p: Any, df_q: Any, scale_matrix_q: Any) -> Any:
+    """n_q/2 log(det V_q / det V_p) + n_p/2 (tr(V_q^-1 V_p) - D) + log Gamma_D's + (n_p - n_q)/2 sum psi.
+
+    Source: kullback-1959, chapter 9
+    """
+
+    def one(n_p: Any, v_p: Any, n_q: Any, v_q: Any) -> Any:
+        fine, size = finite(n_p, v_p, n_q, v_q), len(v_p)
+        p, q = (eliminate(symmetric(v_p)), eliminate(symmetric(v_q))) if fine else (None, None)
+        if p is None or q is None or not n_p > size - 1 or not n_q > size - 1:
+            return undefined(n_p, v_p, n_q, v_q)
+        trace = np.trace(solve(q, symmetric(v_p)))
+        gammas = log_multivariate_gamma(n_q / 2, size) - log_multivariate_gamma(n_p / 2, size)
+        digammas = sum((digamma((n_p - i) / 2) for i in range(size)), number(0))
+        return (n_q * (log_det(q) - log_det(p)) + n_p * (trace - size) + (n_p - n_q) * digammas) / 2 + gammas
+
+    return over_batch(one, (0, 2, 0, 2), df_p, scale_matrix_p, df_q, scale_matrix_q)
 
 
 def _of_parameters(function: Any, df: Any, scale_matrix: Any, inner: bool = True) -> Any:
@@ -194,3 +213,30 @@ draw_mean = draw_mode = draw_entropy
 
 def draw_variance(rng: np.random.Generator) -> Iterator[Draw]:
     yield from (d for d in draw_entropy(rng) if not np.max(np.abs(d.arguments["scale_matrix"])) > 1e150)
+
+
+def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
+    def both(rng: np.random.Generator, size: int) -> dict[str, Any]:
+        given = {"df_p": make(rng, size)["df"], "df_q": make(rng, size)["df"]}
+        return given | {"scale_matrix_p": covariance_like(rng, size)}
+
+    for draw in parameter_draws(rng, both, "scale_matrix_q"):
+        given = {n: draw.arguments[n] for n in ("df_p", "scale_matrix_p", "df_q", "scale_matrix_q")}
+        if not np.max(np.abs(given["scale_matrix_q"])) > 1e150 and not np.min(np.abs(given["scale_matrix_q"])) < 1e-150:
+            yield Draw(given, flags=draw.flags, difficulty=draw.difficulty, result=draw.result)
+    for gap in (2.0**-50, 1e-12, 1e-9, 1e-6, 1e-3):  # nearly the same
+        for size, df in ((1, 2.5), (2, 7.0), (3, 1e6), (2, 1e12)):
+            v = covariance_like(rng, size)
+            given = {"df_p": df * (1 + gap), "scale_matrix_p": v * (1 - 0.75 * gap), "df_q": df, "scale_matrix_q": v}
+            yield Draw(given, flags=("CANCELLATION", "NEAR_ROOT"), difficulty=4)
+    for df in (1e3, 1e6, 1e9, 1e12):  # the same mean
+        v = covariance_like(rng, 2)
+        given = {"df_p": df, "scale_matrix_p": v, "df_q": 4 * df, "scale_matrix_q": v / 4}
+        yield Draw(given, flags=("CANCELLATION", "HUGE_PARAMETER"), difficulty=4)
+    for df in (1.001, 1.5, 1e3, 1e5):
+        given = {"df_p": df, "scale_matrix_p": v, "df_q": 1e6, "scale_matrix_q": v / 4}
+        yield Draw(given, flags=("HUGE_PARAMETER",), difficulty=4)
+        yield Draw(given | {"df_p": 1e6, "df_q": df}, flags=("HUGE_PARAMETER",), difficulty=4)
+    yield Draw(given | {"df_p": 3.0, "df_q": 3.0, "scale_matrix_q": v}, flags=("NEAR_ROOT",))
+    yield Draw(given | {"df_p": 1.0}, result="invalid")
+    yield Draw(given | {"df_q": -1.0}, result="invalid")
