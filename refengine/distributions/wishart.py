@@ -67,9 +67,9 @@ def log_prob_value_and_vjp(
 ) -> tuple[Array, tuple[Array, Array, Array]]:
     """`log_prob` and `log_prob_vjp`, which share the factors.
 
-    >>> value, (dx, ddf, dscale) = log_prob_value_and_vjp(1.0, [[2.0]], 4.0, [[1.0]])
+    >>> value, (dx, ddf, dscale) = log_prob_value_and_vjp(1.0, [[4.0]], 4.0, [[1.0]])
     >>> dx.tolist(), dscale.tolist()
-    ([[0.0]], [[-1.0]])
+    ([[-0.25]], [[0.0]])
     """
     value, (to_x, to_df, to_scale) = _wishart.value_and_vjp(g, x, df, scale_matrix, inverse=False)
     return value, (to_x, to_df, to_scale)
