@@ -22,6 +22,8 @@ import numpy as np
 from refengine._arrays import unbroadcast
 from refengine.distributions import _half_steps, _matrix
 from refengine.domains import Array
+from refengine.special._incomplete import incomplete_gamma
+from refengine.special._incomplete_inverse import gamma_quantile
 from refengine.special._saddle_point import log1p_minus
 from refengine.special.digamma_difference import digamma_difference
 
@@ -275,3 +277,59 @@ def _pair(df_p: Array, scale_matrix_p: Array, df_q: Array, scale_matrix_q: Array
         for df in (df_p, df_q):
             defined = defined & (df > size - 1) & (df < xp.inf)
         return xp, dtype, _Pair(df_p, p, df_q, q, xp.tril(_matrix.left_lower(xp, q, p)), defined)
+
+
+def sample(noise: Any, df: Array, scale_matrix: Array) -> Array:
+    """See `wishart.sample`."""
+    xp, dtype, found = _bartlett(noise, df, scale_matrix)
+    with np.errstate(all="ignore"):
+        value = _matrix.with_transpose(xp, xp.matmul(found.factor, found.triangle))
+        return xp.astype(xp.where(found.defined[..., None, None], value, xp.nan), dtype, copy=False)
+
+
+def sample_vjp(g: Array, noise: Any, df: Array, scale_matrix: Array) -> tuple[tuple[Array, Array], Array, Array]:
+    """See `wishart.sample_vjp`."""
+    xp, dtype, found = _bartlett(noise, df, scale_matrix)
+    with np.errstate(all="ignore"):
+        shape = (*found.defined.shape, *found.factor.shape[-2:])
+        g = xp.where(found.defined[..., None, None], _matrix.cotangent(xp, g, shape), xp.nan)
+        root = xp.matmul(found.factor, found.triangle)
+        back = xp.matmul(g + _matrix.transposed(xp, g), root)
+        to_triangle = xp.tril(xp.matmul(_matrix.transposed(xp, found.factor), back))
+        to_factor = xp.tril(xp.matmul(back, _matrix.transposed(xp, found.triangle)))
+        inner = xp.matmul(_matrix.transposed(xp, found.factor), to_factor)
+        to_scale = _matrix.cholesky_vjp(xp, found.factor, inner)
+        ends = incomplete_gamma(xp, found.shapes, found.chi)
+        to_chi = _matrix.diagonal(xp, to_triangle) / _matrix.diagonal(xp, found.triangle)
+        to_uniform = to_chi * (found.chi / ends.mass)
+        to_df = -xp.sum(to_chi * (found.chi * ends.drifts[0]), axis=-1) / 2
+        to_normal = xp.where(found.defined[..., None, None], xp.tril(to_triangle, k=-1), xp.nan * to_triangle)
+        normal, uniform, df1, matrix = found.arguments
+        to_noise = unbroadcast(xp.tril(to_normal, k=-1), normal, dtype), unbroadcast(to_uniform, uniform, dtype)
+        return to_noise, unbroadcast(to_df, df1, dtype), unbroadcast(to_scale, matrix, dtype)
+
+
+class _Bartlett(NamedTuple):
+    arguments: tuple[Array, ...]
+    factor: Array
+    shapes: Array
+    chi: Array
+    triangle: Array
+    defined: Array
+
+
+def _bartlett(noise: Any, df: Array, scale_matrix: Array) -> tuple[Any, Any, _Bartlett]:
+    """Cholesky's factor of the scale matrix, gamma variates and the triangle A that they make with the normals."""
+    arguments = {"normal": noise[0], "uniform": noise[1], "df": df, "scale_matrix": scale_matrix}
+    xp, dtype, normal, uniform, df, matrix = _matrix.batched("uniform", "normal scale_matrix", **arguments)
+    with np.errstate(all="ignore"):
+        size, factor = matrix.shape[-1], _factor(xp, matrix)
+        below = xp.tril(normal, k=-1)
+        shapes = df[..., None] / 2 - xp.astype(xp.arange(size), df.dtype) / 2
+        chi = gamma_quantile(xp, shapes, uniform, 1 - uniform)
+        triangle = below + xp.sqrt(2 * chi)[..., None] * xp.eye(size, dtype=df.dtype)
+        defined = (
+            _matrix.valid(xp, factor) & xp.all(xp.isfinite(below), axis=(-2, -1)) & (df > size - 1) & (df < xp.inf)
+        )
+        defined = defined & xp.all((uniform > 0) & (uniform < 1), axis=-1)
+        return xp, dtype, _Bartlett((normal, uniform, df, matrix), factor, shapes, chi, triangle, defined)

@@ -44,13 +44,15 @@ def matrix_draws(
         yield size, make(rng, size, 100.0), (), 4
 
 
-def parameter_draws(rng: np.random.Generator, make: Callable[..., dict[str, Any]], matrix: str) -> Iterator[Draw]:
+def parameter_draws(
+    rng: np.random.Generator, make: Callable[..., dict[str, Any]], matrix: str, most: int = 7
+) -> Iterator[Draw]:
     """Cases of a function of parameters alone: ``make(rng, size)`` draws all but the matrix, by name."""
 
     def draw(rest: dict[str, Any], value: Any, **keywords: Any) -> Draw:
         return Draw(rest | {matrix: value}, **keywords)
 
-    for size, value, flags, difficulty in matrix_draws(rng, covariance_like, sizes=(), most=7):
+    for size, value, flags, difficulty in matrix_draws(rng, covariance_like, sizes=(), most=most):
         yield draw(make(rng, size), value, flags=flags, difficulty=difficulty)
     for i in range(8):
         size = 1 + i % 4

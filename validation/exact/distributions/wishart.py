@@ -7,9 +7,12 @@ from math import inf, nan
 from typing import Any
 
 import numpy as np
+from scipy import special
 
+from refengine.distributions.wishart import Noise
 from validation.exact.distributions._matrices import covariance_like, matrix_draws, parameter_draws
 from validation.exact.draws import Draw, decades, short
+from validation.exact.incomplete import gamma_p
 from validation.exact.linear_algebra import (
     eliminate,
     finite,
@@ -18,11 +21,13 @@ from validation.exact.linear_algebra import (
     log_det,
     over_batch,
     solve,
+    square_root,
     symmetric,
     undefined,
     undefined_array,
 )
-from validation.exact.number import Number, digamma, lgamma, log, number, pi, stated
+from validation.exact.number import Number, digamma, exp, lgamma, log, number, pi, sqrt, stated
+from validation.exact.root import root
 
 RANKS = (2, 0, 2)
 
@@ -178,6 +183,34 @@ def kl_divergence(df_p: Any, scale_matrix_p: Any, df_q: Any, scale_matrix_q: Any
     return over_batch(one, (0, 2, 0, 2), df_p, scale_matrix_p, df_q, scale_matrix_q)
 
 
+def sample(noise: Noise, df: Any, scale_matrix: Any) -> Any:
+    """L A A' L' with Cholesky's L, normals below the diagonal of A and roots of chi-square variates on it.
+
+    Source: kshirsagar-1959
+    """
+
+    def one(z: Any, u: Any, n: Any, v: Any) -> Any:
+        size = len(v)
+        below = z[np.tril_indices(size, -1)]
+        fine = finite(below, u, n, v) and n > size - 1 and all(0 < x < 1 for x in u)
+        factors = eliminate(symmetric(v)) if fine else None
+        if factors is None:
+            return undefined_array(v.shape, below, u, n, v)
+        a = np.array([[z[i, j] if i > j else number(0) for j in range(size)] for i in range(size)], dtype=object)
+        for i in range(size):
+            a[i, i] = sqrt(2 * gamma_quantile((n - i) / 2, u[i]))
+        root_of_x = square_root(factors) @ a
+        return root_of_x @ root_of_x.T
+
+    return over_batch(one, (2, 1, 0, 2), noise.normal, noise.uniform, df, scale_matrix)
+
+
+def gamma_quantile(a: Any, u: Any) -> Any:
+    """The root x of P(a, x) = u."""
+    guess = float(special.gammaincinv(float(a), float(u)))
+    return exp(root(lambda t: [gamma_p(a, exp(t[0])) - u], [float(np.log(guess))])[0])
+
+
 def _of_parameters(function: Any, df: Any, scale_matrix: Any, inner: bool = True) -> Any:
     def one(n: Any, v: Any) -> Any:
         factors = eliminate(symmetric(v)) if finite(n, v) else None
@@ -240,3 +273,33 @@ def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
     yield Draw(given | {"df_p": 3.0, "df_q": 3.0, "scale_matrix_q": v}, flags=("NEAR_ROOT",))
     yield Draw(given | {"df_p": 1.0}, result="invalid")
     yield Draw(given | {"df_q": -1.0}, result="invalid")
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    def both(rng: np.random.Generator, size: int) -> dict[str, Any]:
+        df = size - 1 + short(decades(rng, 0.5, 30))
+        uniform = short(rng.uniform(0.02, 0.98, size=size))
+        return {"noise.normal": short(rng.normal(size=(size, size))), "noise.uniform": uniform, "df": df}
+
+    for i in range(40):
+        size = 1 + i % 3
+        condition = 10.0 ** (rng.integers(1, 12) if i > 24 else 1)
+        flags = ("CANCELLATION",) if i > 24 else ()
+        yield Draw(both(rng, size) | {"scale_matrix": covariance_like(rng, size, condition)}, flags=flags, difficulty=2)
+    several = np.stack([covariance_like(rng, 2), covariance_like(rng, 2)])
+    yield Draw(both(rng, 2) | {"scale_matrix": several}, flags=("BROADCAST",))
+    yield Draw(both(rng, 2) | {"df": np.array([2.5, 6.0]), "scale_matrix": several[0]}, flags=("BROADCAST",))
+    for scale in (1e-290, 1e-100, 1e100, 1e280):
+        yield Draw(both(rng, 2) | {"scale_matrix": several[0] * scale}, flags=("OVERFLOW_F32",), difficulty=4)
+    for df in (1e2, 1e3, 1e4):
+        given = both(rng, 2) | {"df": df, "scale_matrix": covariance_like(rng, 2)}
+        yield Draw(given, flags=("HUGE_PARAMETER",), difficulty=4)
+    for u in (1e-12, 1e-3, 1 - 2.0**-20):
+        given = both(rng, 2) | {"noise.uniform": np.array([0.5, u]), "scale_matrix": covariance_like(rng, 2)}
+        yield Draw(given, flags=("SATURATION",), difficulty=4)
+    for u in (0.0, 1.0, 1.5, -0.5, nan):
+        yield Draw(given | {"noise.uniform": np.array([0.5, u])}, result="invalid")
+    for df in (1.0, -1.0, nan, inf):
+        yield Draw(given | {"df": df}, result="invalid")
+    yield Draw(given | {"scale_matrix": -several[0]}, result="invalid")
+    yield Draw(given | {"noise.normal": given["noise.normal"] * nan}, result="invalid")
