@@ -112,7 +112,19 @@ def left_upper(xp: Any, factor: Array, b: Array) -> Array:
 def inverse(xp: Any, factor: Array) -> Array:
     """``(L L^T)^-1``."""
     rows = solve_lower(xp, factor[..., None, :, :], xp.eye(factor.shape[-1], dtype=factor.dtype))  # L^-T
-    return xp.matmul(rows, transposed(xp, rows))
+    return with_transpose(xp, rows)
+
+
+def with_transpose(xp: Any, a: Array) -> Array:
+    """``A A^T``."""
+    return xp.matmul(a, transposed(xp, a))
+
+
+def cholesky_vjp(xp: Any, factor: Array, back: Array) -> Array:
+    r"""The symmetric cotangent of a matrix from :math:`L^\top \bar L`, of its factor's; Murray 2016, eq. 8 and 9."""
+    half = xp.tril(back) * (1 - xp.eye(factor.shape[-1], dtype=factor.dtype) / 2)
+    middle = left_upper(xp, factor, half)  # then from the right, by its transpose
+    return symmetric(xp, left_upper(xp, factor, transposed(xp, middle)))
 
 
 def sum_of_logs(xp: Any, values: Array) -> Array:
@@ -141,3 +153,10 @@ def sum_outer(xp: Any, u: Array, v: Array, like: Array) -> Array:
         return unbroadcast(outer(u, v), like)
     rows = (prod(u.shape[:-1]), u.shape[-1])
     return xp.matmul(transposed(xp, xp.reshape(u, rows)), xp.reshape(v, rows))
+
+
+def shared(xp: Any, g: Array, matrix: Array, like: Array) -> Array:
+    """``g`` times a matrix of the shape of ``like``, summed over the rows that share it."""
+    if like.ndim == 2:
+        return xp.sum(g) * matrix
+    return unbroadcast(times(g, matrix), like)

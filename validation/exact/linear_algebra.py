@@ -50,6 +50,14 @@ def undefined(*arrays: Any, value: float = float("nan")) -> Number:
     return stated(value, *((x, float("nan")) for a in arrays for x in np.ravel(a)))
 
 
+def undefined_array(shape: tuple[int, ...], *arrays: Any) -> Any:
+    """The same for an array of results."""
+    filled = np.empty(shape, dtype=object)
+    for i in np.ndindex(shape):
+        filled[i] = undefined(*arrays)
+    return filled
+
+
 def eliminate(a: Any) -> tuple[Any, Any] | None:
     """The unit lower triangle l and the pivots d of ``a = l diag(d) l^T``, a positive definite."""
     a, size = a.copy(), len(a)
@@ -73,7 +81,7 @@ def forward(lower: Any, b: Any) -> Any:
         rest = b[i]
         for j in range(i):
             rest = rest - lower[i, j] * found[j]
-        found.append(rest / lower[i, i])
+        found.append(np.true_divide(rest, lower[i, i]))
     return np.array(found, dtype=object)
 
 

@@ -5,9 +5,9 @@ With ``r = x - mean``, ``a = S^-1 r`` and ``q = r . a`` both depend on x through
     normal   -(q + log det S + D log(2 pi)) / 2, weight w = 1
     t        c(df) - (log det S + D log(2 pi)) / 2 - (df + D)/2 log(1 + q / df), weight w = (df + D) / (df + q)
 
-and their slopes are ``-w a`` to x and ``(w a a^T - S^-1) / 2`` to S. Matrices are factorised first, once each. Rows that
-share a matrix then go through the substitutions in blocks; each group of blocks accumulates a gradient of the matrix of
-its own, and the groups are added in a fixed order, whatever the number of threads.
+and their slopes are ``-w a`` to x and ``(w a a^T - S^-1) / 2`` to S. Matrices are factorised first, once each. Rows
+that share a matrix then go through the substitutions in blocks; each group of blocks accumulates a gradient of the
+matrix of its own, and the groups are added in a fixed order, whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -218,11 +218,12 @@ def value_and_vjp(kind: int, g: Any, x: Any, mean: Any, df: Any = None, **matrix
     dmatrix = np.zeros((-(-rows // group), size, size))
     vectors = _rows(g1, shape, 0), _rows(df1, shape, 0), _rows(x1, shape, 1), _rows(mean1, shape, 1)
     _loop(kind, student, *vectors, lower, inverse, log_det, group, value, dx, dmatrix, ddf)
-    dx, ddf = dx.reshape(*shape, size), ddf.reshape(shape)
-    dmatrix = dmatrix.sum(axis=0) if group > 1 else dmatrix.reshape(*shape, size, size)
-    cotangents = {"x": unbroadcast(dx, x1, dtype), "mean": unbroadcast(-dx, mean1, dtype)}
-    cotangents[name] = unbroadcast(dmatrix.reshape((1,) * (m1.ndim - dmatrix.ndim) + dmatrix.shape), m1, dtype)
-    return value.reshape(shape).astype(dtype, copy=False), cotangents | {"df": unbroadcast(ddf, df1, dtype)}
+    to_x = dx.reshape(*shape, size)
+    to_matrix = dmatrix.sum(axis=0) if group > 1 else dmatrix.reshape(*shape, size, size)
+    to_matrix = to_matrix.reshape((1,) * (m1.ndim - to_matrix.ndim) + to_matrix.shape)
+    cotangents = {"x": unbroadcast(to_x, x1, dtype), "mean": unbroadcast(-to_x, mean1, dtype)}
+    cotangents |= {name: unbroadcast(to_matrix, m1, dtype), "df": unbroadcast(ddf.reshape(shape), df1, dtype)}
+    return value.reshape(shape).astype(dtype, copy=False), cotangents
 
 
 def _rows(array: np.ndarray, shape: tuple[int, ...], rank: int) -> np.ndarray:

@@ -1,0 +1,255 @@
+r"""Multivariate t distribution with n degrees of freedom, centre m and scale matrix S.
+
+Axes: D coordinates; leading axes broadcast. Matrices are symmetric by contract; of one that is not, the symmetric part
+is read, and its cotangent is symmetric (`refengine.distributions.multivariate_normal` says more).
+"""
+
+from __future__ import annotations
+
+from math import log, pi
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refengine._arrays import unbroadcast
+from refengine.distributions import _half_steps, _matrix
+from refengine.domains import Array, Positive, Real
+from refengine.special._saddle_point import log1p_minus
+
+__all__ = [
+    "entropy",
+    "entropy_vjp",
+    "log_prob",
+    "log_prob_value_and_vjp",
+    "log_prob_vjp",
+    "mean",
+    "mean_vjp",
+    "mode",
+    "mode_vjp",
+    "variance",
+    "variance_vjp",
+]
+
+
+def log_prob(x: Real, df: Positive, mean: Real, scale_matrix: Real) -> Array:
+    r"""Logarithm of the multivariate t density, accurate for degrees of freedom of any size.
+
+    .. math:: \log f(x; n, m, S) = \log\frac{\Gamma(\frac{n+D}2)}{\Gamma(\frac n2)} - \tfrac D2 \log(n \pi)
+              - \tfrac12 \log\det S - \tfrac{n+D}2 \log\left(1 + \tfrac1n (x-m)^\top S^{-1} (x-m)\right)
+
+    x, mean: (..., D); df: (...); scale_matrix: (..., D, D); the result has shape (...). float32 when every floating
+    array is, else float64, and float64 inside. An infinite coordinate lies outside the support: -inf with zero
+    gradient. A scale matrix whose symmetric part is not positive definite, df not positive, infinite parameters, and
+    nan: nan. Accurate as long as the quadratic form does not overflow. S is the covariance times (n - 2) / n. Kotz and
+    Nadarajah (2004), Multivariate t Distributions and Their Applications, eq. 1.1.
+
+    >>> round(float(log_prob([1.0], 1.0, [0.0], [[1.0]])), 12)  # Cauchy: -log(2 pi)
+    -1.837877066409
+    """
+    xp, dtype, *arrays = _checked(x, df, mean, scale_matrix)
+    with np.errstate(all="ignore"):
+        return xp.astype(_parts(xp, *arrays).value, dtype, copy=False)
+
+
+def log_prob_vjp(g: Array, x: Real, df: Positive, mean: Real, scale_matrix: Real) -> tuple[Array, Array, Array, Array]:
+    r"""Cotangents of x, df, mean and scale_matrix.
+
+    With :math:`a = S^{-1}(x - m)`, :math:`q = (x-m)^\top a`, :math:`t = q/n` and :math:`w = (n + D)/(n + q)`:
+
+    .. math:: \bar x = -g w a, \qquad \bar m = g w a, \qquad \bar S = \tfrac g2 (w a a^\top - S^{-1}), \qquad
+              \bar n = \tfrac g2 \left( \left[ \psi(\tfrac{n+D}2) - \psi(\tfrac n2) - \tfrac Dn \right]
+              - \left[ \log(1 + t) - \tfrac t{1+t} \right] + \tfrac Dn \tfrac t{1+t} \right)
+
+    For large n the brackets are of the order :math:`n^{-2}`; each is computed without what cancels in it.
+    """
+    return log_prob_value_and_vjp(g, x, df, mean, scale_matrix)[1]
+
+
+def log_prob_value_and_vjp(
+    g: Array, x: Real, df: Positive, mean: Real, scale_matrix: Real
+) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    """`log_prob` and `log_prob_vjp`, which share the factor.
+
+    >>> value, (dx, ddf, dmean, dscale) = log_prob_value_and_vjp(1.0, [1.0], 1.0, [0.0], [[1.0]])
+    >>> dx.tolist(), dmean.tolist(), dscale.tolist()
+    ([-1.0], [1.0], [[0.0]])
+    """
+    xp, dtype, x1, df1, mean1, matrix = _checked(x, df, mean, scale_matrix)
+    with np.errstate(all="ignore"):
+        parts = _parts(xp, x1, df1, mean1, matrix)
+        size, outside = x1.shape[-1], parts.outside
+        share, t = parts.q / (df1 + parts.q), parts.q / df1
+        bent = xp.where(t <= 0.5, log1p_minus(xp, xp.where(t <= 0.5, t, 0.0)) + t * share, xp.log1p(t) - share)
+        to_df = (_half_steps.digamma_rise(xp, df1 / 2, size) - bent + size / df1 * share) / 2
+        g = _matrix.cotangent(xp, g, parts.value.shape)
+        g = xp.where(xp.isnan(parts.value), xp.nan, xp.where(outside, 0.0, g))
+        a = xp.where(outside[..., None], 0.0, xp.broadcast_to(parts.a, (*g.shape, size)))
+        pull = (g * xp.where(outside, 0.0, (df1 + size) / (df1 + parts.q)))[..., None] * a
+        slope = _matrix.sum_outer(xp, a, pull, matrix)
+        slope = (slope - _matrix.shared(xp, g, _matrix.inverse(xp, parts.factor), matrix)) / 2
+        to_df = unbroadcast(g * xp.where(outside, 0.0, to_df), df1, dtype)
+        cotangents = unbroadcast(-pull, x1, dtype), to_df, unbroadcast(pull, mean1, dtype)
+        return xp.astype(parts.value, dtype, copy=False), (*cotangents, xp.astype(slope, dtype, copy=False))
+
+
+class _Parts(NamedTuple):
+    value: Array
+    factor: Array
+    q: Array
+    a: Array
+    outside: Array
+
+
+def _checked(x: Array, df: Array, mean: Array, scale_matrix: Array) -> tuple[Any, ...]:
+    return _matrix.batched("x mean", "scale_matrix", x=x, df=df, mean=mean, scale_matrix=scale_matrix)
+
+
+def _parts(xp: Any, x: Array, df: Array, mean: Array, scale_matrix: Array) -> _Parts:
+    """The log density, and with what it shares with its gradient."""
+    size, factor = x.shape[-1], _matrix.cholesky(xp, _matrix.symmetric(xp, scale_matrix))
+    z = _matrix.solve_lower(xp, factor, x - mean)
+    q = xp.sum(z * z, axis=-1)
+    scale = _matrix.sum_of_logs(xp, _matrix.diagonal(xp, factor))
+    constant = _half_steps.log_ratio(xp, df / 2, size) - size * log(2 * pi) / 2
+    value = constant - scale - (df + size) / 2 * xp.log1p(q / df)
+    outside = xp.broadcast_to(xp.any(xp.isinf(x), axis=-1), value.shape)
+    defined = xp.all(xp.isfinite(mean), axis=-1) & ~xp.any(xp.isnan(x), axis=-1) & _matrix.valid(xp, factor)
+    defined = defined & (df > 0) & (df < xp.inf)
+    value = xp.where(defined, xp.where(outside, -xp.inf, value), xp.nan)
+    return _Parts(value, factor, q, _matrix.solve_upper(xp, factor, z), outside)
+
+
+def entropy(df: Positive, mean: Real, scale_matrix: Real) -> Array:
+    r"""Differential entropy, in nats.
+
+    .. math:: H = \tfrac12 \log\det S + \tfrac D2 \log(n \pi) - \log\frac{\Gamma(\frac{n+D}2)}{\Gamma(\frac n2)}
+              + \tfrac{n+D}2 \left( \psi(\tfrac{n+D}2) - \psi(\tfrac n2) \right)
+
+    df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (...). Undefined parameters as in
+    `log_prob`: nan. Kotz and Nadarajah (2004).
+
+    >>> round(float(entropy(1.0, [0.0], [[1.0]])), 12)  # Cauchy: log(4 pi)
+    2.531024246969
+    """
+    xp, dtype, df, mean, _, factor, defined = _parameters(df, mean, scale_matrix)
+    with np.errstate(all="ignore"):
+        size, h = mean.shape[-1], df / 2
+        rise = (h + size / 2) * _half_steps.digamma_rise(xp, h, size) + size / 2 + size * size / (4 * h)
+        value = _matrix.sum_of_logs(xp, _matrix.diagonal(xp, factor)) + size * log(2 * pi) / 2
+        value = value - _half_steps.log_ratio(xp, h, size) + rise
+        return xp.astype(xp.where(defined, value, xp.nan), dtype, copy=False)
+
+
+def entropy_vjp(g: Array, df: Positive, mean: Real, scale_matrix: Real) -> tuple[Array, Array, Array]:
+    r"""Cotangents of df, mean, which is 0, and scale_matrix.
+
+    .. math:: \bar n = \tfrac g2 \left[ \tfrac Dn + \tfrac{n+D}2 \left( \psi'(\tfrac{n+D}2)
+              - \psi'(\tfrac n2) \right) \right], \qquad \bar S = \tfrac g2 S^{-1}
+
+    For large n the bracket is of the order :math:`n^{-2}` and the two terms are joined step by step.
+    """
+    xp, dtype, df1, mean1, matrix, factor, defined = _parameters(df, mean, scale_matrix)
+    with np.errstate(all="ignore"):
+        g = xp.where(defined, _matrix.cotangent(xp, g, defined.shape), xp.nan)
+        to_df = g * _half_steps.trigamma_fall(xp, df1 / 2, mean1.shape[-1]) / 2
+        to_scale = _matrix.shared(xp, g / 2, _matrix.inverse(xp, factor), matrix)
+        to_mean = unbroadcast(g[..., None] * xp.zeros_like(mean1), mean1, dtype)
+        return unbroadcast(to_df, df1, dtype), to_mean, xp.astype(to_scale, dtype, copy=False)
+
+
+def mean(df: Positive, mean: Real, scale_matrix: Real) -> Array:
+    r"""Mean; nan where it does not exist, for df of 1 or less.
+
+    .. math:: \operatorname{E} x = m, \qquad n > 1
+
+    df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (..., D). Undefined parameters: nan. Kotz
+    and Nadarajah (2004).
+
+    >>> mean(3.0, [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]]).tolist()
+    [1.0, 2.0]
+    """
+    return _centre(df, mean, scale_matrix, 1.0)
+
+
+def mean_vjp(g: Array, df: Positive, mean: Real, scale_matrix: Real) -> tuple[Array, Array, Array]:
+    r"""Cotangents of df, 0, of mean, :math:`\bar m = g`, and of scale_matrix, 0."""
+    return _centre_vjp(g, df, mean, scale_matrix, 1.0)
+
+
+def mode(df: Positive, mean: Real, scale_matrix: Real) -> Array:
+    r"""Mode, where the density is largest.
+
+    .. math:: \arg\max_x f(x; n, m, S) = m
+
+    df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (..., D). Undefined parameters: nan. Kotz
+    and Nadarajah (2004), eq. 1.1.
+
+    >>> mode(0.5, [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]]).tolist()
+    [1.0, 2.0]
+    """
+    return _centre(df, mean, scale_matrix, 0.0)
+
+
+def mode_vjp(g: Array, df: Positive, mean: Real, scale_matrix: Real) -> tuple[Array, Array, Array]:
+    r"""Cotangents of df, 0, of mean, :math:`\bar m = g`, and of scale_matrix, 0."""
+    return _centre_vjp(g, df, mean, scale_matrix, 0.0)
+
+
+def variance(df: Positive, mean: Real, scale_matrix: Real) -> Array:
+    r"""Variances of the coordinates, the diagonal of the covariance; inf for df from above 1 to 2, nan up to 1.
+
+    .. math:: \operatorname{Var} x_i = \frac n{n-2} S_{ii}, \qquad n > 2
+
+    df: (...); mean: (..., D); scale_matrix: (..., D, D); the result has shape (..., D). Undefined parameters: nan.
+    Where the variance is infinite its gradients are zero. Kotz and Nadarajah (2004).
+
+    >>> variance(4.0, [0.0, 0.0], [[1.0, 0.0], [0.0, 3.0]]).tolist()
+    [2.0, 6.0]
+    """
+    xp, dtype, df, _, matrix, _, defined = _parameters(df, mean, scale_matrix)
+    with np.errstate(all="ignore"):
+        factor = xp.where(df > 2, df / (df - 2), xp.where(df > 1, xp.inf, xp.nan))
+        value = factor[..., None] * _matrix.diagonal(xp, matrix)
+        return xp.astype(xp.where(defined[..., None], value, xp.nan), dtype, copy=False)
+
+
+def variance_vjp(g: Array, df: Positive, mean: Real, scale_matrix: Real) -> tuple[Array, Array, Array]:
+    r"""Cotangents of df, mean, which is 0, and scale_matrix.
+
+    .. math:: \bar n = -\frac2{(n-2)^2} \sum_i g_i S_{ii}, \qquad \bar S = \frac n{n-2} \operatorname{diag}(g)
+    """
+    xp, dtype, df1, mean1, matrix, _, defined = _parameters(df, mean, scale_matrix)
+    with np.errstate(all="ignore"):
+        shape = (*defined.shape, mean1.shape[-1])
+        g = xp.where((defined & (df1 > 1))[..., None], _matrix.cotangent(xp, g, shape), xp.nan)
+        factor = xp.where(df1 > 2, df1 / (df1 - 2), 0.0 * df1)
+        slope = xp.where(df1 > 2, -2 / (df1 - 2) / (df1 - 2), 0.0 * df1)
+        to_df = slope * xp.sum(g * _matrix.diagonal(xp, matrix), axis=-1)
+        to_scale = (factor[..., None] * g)[..., None] * xp.eye(shape[-1], dtype=g.dtype)
+        to_mean = unbroadcast(0.0 * g, mean1, dtype)
+        return unbroadcast(to_df, df1, dtype), to_mean, unbroadcast(to_scale, matrix, dtype)
+
+
+def _centre(df: Array, mean: Array, scale_matrix: Array, above: float) -> Array:
+    xp, dtype, df, centre, _, _, defined = _parameters(df, mean, scale_matrix)
+    defined = (defined & (df > above))[..., None]
+    return xp.astype(xp.where(defined, centre, xp.nan), dtype, copy=False)
+
+
+def _centre_vjp(g: Array, df: Array, mean: Array, scale_matrix: Array, above: float) -> tuple[Array, Array, Array]:
+    xp, dtype, df1, centre, matrix, _, defined = _parameters(df, mean, scale_matrix)
+    with np.errstate(all="ignore"):
+        g = _matrix.cotangent(xp, g, (*defined.shape, centre.shape[-1]))
+        g = xp.where((defined & (df1 > above))[..., None], g, xp.nan)
+        to_df, to_scale = 0.0 * xp.sum(g, axis=-1), 0.0 * g[..., None] * xp.ones_like(matrix)
+        return unbroadcast(to_df, df1, dtype), unbroadcast(g, centre, dtype), unbroadcast(to_scale, matrix, dtype)
+
+
+def _parameters(df: Array, mean: Array, scale_matrix: Array) -> tuple[Any, ...]:
+    """``xp, dtype``, the arguments, the factor, and where they are defined."""
+    arguments = {"df": df, "mean": mean, "scale_matrix": scale_matrix}
+    xp, dtype, df, mean, matrix = _matrix.batched("mean", "scale_matrix", **arguments)
+    with np.errstate(all="ignore"):
+        factor = _matrix.cholesky(xp, _matrix.symmetric(xp, matrix))
+        defined = xp.all(xp.isfinite(mean), axis=-1) & _matrix.valid(xp, factor) & (df > 0) & (df < xp.inf)
+        return xp, dtype, df, mean, matrix, factor, defined
