@@ -55,6 +55,11 @@ def cotangents(xp: Any, g: Any, *shapes: tuple[int, ...]) -> tuple[Array, ...]:
     return tuple(cotangent(xp, part, shape, f"g.{field}") for field, part, shape in named)
 
 
+def per_row(values: Array) -> Array:
+    """Numbers (...) to go with data (..., N)."""
+    return values[..., None]
+
+
 def to_every(xp: Any, cotangent: Array, size: int, like: Array, dtype: Any) -> Array:
     """A cotangent (...) given to each of the ``size`` observations of ``like`` (..., N)."""
     return unbroadcast(xp.broadcast_to(cotangent[..., None], (*cotangent.shape, size)), like, dtype)

@@ -145,9 +145,9 @@ def maximum_a_posteriori(k: NonNegative, n: NonNegative, a: Positive, b: Positiv
     .. math:: \hat p = \frac{a' - 1}{a' + b' - 2} \quad \text{if } a', b' > 1
 
     with the shapes of `posterior`. k, n: (..., N); a, b: (...); result (...). Where the density falls from an end of
-    [0, 1] the mode is that end: 0 for a' <= 1 < b' or a' < 1 = b', 1 for the mirror image; the gradient is 0 there, also
-    at a' = 1, where it is one-sided. a' = b' = 1 (every p is a mode) and a', b' < 1 (both ends are): nan. It is the
-    mode in p: that of the log odds would be the posterior mean. Gelman et al. (2013), section 2.4.
+    [0, 1] the mode is that end: 0 for a' <= 1 < b' or a' < 1 = b', 1 for the mirror image. The gradient is 0 there; at
+    a' = 1 it is that of the formula, from inside. a' = b' = 1 (every p is a mode) and a', b' < 1 (both ends are): nan.
+    It is the mode in p: that of the log odds would be the posterior mean. Gelman et al. (2013), section 2.4.
 
     >>> float(maximum_a_posteriori([3, 0], [4, 2], 2.0, 1.0))  # Beta(5, 4)
     0.5714285714285714
@@ -172,7 +172,7 @@ def maximum_a_posteriori_vjp(
     xp, dtype, *arrays = problem("k n", k=k, n=n, a=a, b=b)
     with np.errstate(all="ignore"):
         p, q = _less_one(xp, *arrays)
-        inside, some = (p > 0) & (q > 0), ((p > 0) | (q > 0) | (p == 0) ^ (q == 0)) & ~xp.isnan(p + q)
+        inside, some = (p >= 0) & (q >= 0) & (p + q > 0), ((p > 0) | (q > 0) | (p == 0) ^ (q == 0)) & ~xp.isnan(p + q)
         g = xp.where(some, cotangent(xp, g, p.shape), xp.nan) / xp.where(inside, p + q, 1.0)
         g = xp.where(inside | xp.isnan(g), g, 0.0)
         share = xp.where(inside, p / (p + q), 0.0)

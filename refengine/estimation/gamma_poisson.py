@@ -140,8 +140,8 @@ def maximum_a_posteriori(counts: NonNegative, concentration: Positive, rate: Pos
     .. math:: \hat\lambda = \frac{a' - 1}{b'} \quad \text{if } a' \ge 1, \text{ else } 0
 
     with a' and b' of `posterior`. counts: (..., N); concentration, rate: (...); result (...). For a' < 1 the density is
-    infinite at 0, which counts as its mode; the gradient is 0 there, also at a' = 1, where it is one-sided. It is the
-    mode in the rate: that of the log rate would be the posterior mean. Gelman et al. (2013), section 2.6.
+    infinite at 0, which counts as its mode; the gradient is 0 there, and at a' = 1 that of the formula. It is the mode in
+    the rate: that of the log rate would be the posterior mean. Gelman et al. (2013), section 2.6.
 
     >>> float(maximum_a_posteriori([3, 0], 2.0, 0.5))
     1.6
@@ -165,7 +165,7 @@ def maximum_a_posteriori_vjp(
     xp, dtype, *arrays = problem("counts", counts=counts, concentration=concentration, rate=rate)
     with np.errstate(all="ignore"):
         less, after = _less_one(xp, *arrays)
-        g = _where(xp, after, xp.where(less > 0, cotangent(xp, g, after.shape), 0.0))
+        g = _where(xp, after, xp.where(less >= 0, cotangent(xp, g, after.shape), 0.0))
         return _spread(
             xp, dtype, g / after, -g / after * (less / after), arrays[0].shape[-1], counts, concentration, rate
         )

@@ -86,3 +86,8 @@ def sized(rng: np.random.Generator, low: float, high: float, lead: Any) -> Any:
     values = np.array([decades(rng, low, high) for _ in range(int(np.prod(lead)))]).reshape(lead)
     values = values if lead else float(values)
     return short(values) if low >= 0.1 and high <= 100 else values
+
+
+def finite(*arrays: Any) -> bool:
+    """Whether every element is."""
+    return all(-inf < number(x) < inf for array in arrays for x in np.ravel(np.asarray(array, dtype=object)))

@@ -69,21 +69,21 @@ def maximum_a_posteriori(k: Any, n: Any, a: Any, b: Any) -> Any:
     return _each(_maximum_a_posteriori, k, n, a, b)
 
 
-def _maximum_a_posteriori(k: Any, n: Any, a: Number, b: Number, one_sided: bool = False) -> Any:
+def _maximum_a_posteriori(k: Any, n: Any, a: Number, b: Number, at_one: bool = True) -> Any:
     after = _posterior(k, n, a, b)
     if after.a.stated:
         return undefined(k, n, a, b)
     p, q = after.a - 1, after.b - 1
-    if p > 0 and q > 0 or one_sided and (p > 0 or q > 0) and not (p < 0 or q < 0):
+    if p > 0 and q > 0 or at_one and (p > 0 or q > 0) and not (p < 0 or q < 0):
         return p / (p + q)
     if p <= 0 and q > 0 or p < 0 and q == 0:
         return Number(0)
     return Number(1) if q <= 0 and p > 0 or q < 0 and p == 0 else undefined(k, n, a, b)
 
 
-def from_inside(k: Any, n: Any, a: Any, b: Any) -> Any:
-    """Where a' or b' is 1, the derivatives of the formula that holds above 1."""
-    return _each(lambda *problem: _maximum_a_posteriori(*problem, one_sided=True), k, n, a, b)
+def no_slope(k: Any, n: Any, a: Any, b: Any) -> Any:
+    """Where a' or b' is 1, the mode is taken to stay at the end: no slope."""
+    return _each(lambda *problem: _maximum_a_posteriori(*problem, at_one=False), k, n, a, b)
 
 
 def predictive_log_prob(new_k: Any, new_n: Any, k: Any, n: Any, a: Any, b: Any) -> Any:
@@ -207,7 +207,7 @@ def draw_maximum_a_posteriori(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw(none | {"a": a, "b": b}, flags=("SUPPORT_EDGE",), difficulty=2)
     for a, b in ((1.0, 3.0), (3.0, 1.0)):
         flags = ("SUPPORT_EDGE", "KINK", "AMBIGUOUS_CONVENTION")
-        yield Draw(none | {"a": a, "b": b}, flags=flags, result="ambiguous", alternatives={"from_inside": from_inside})
+        yield Draw(none | {"a": a, "b": b}, flags=flags, result="ambiguous", alternatives={"no_slope": no_slope})
     yield from _bad(rng, False, True)
 
 

@@ -63,17 +63,17 @@ def maximum_a_posteriori(counts: Any, concentration: Any, rate: Any) -> Any:
     return _each(_maximum_a_posteriori, counts, concentration, rate)
 
 
-def _maximum_a_posteriori(counts: Any, a: Number, b: Number, one_sided: bool = False) -> Any:
+def _maximum_a_posteriori(counts: Any, a: Number, b: Number, at_one: bool = True) -> Any:
     after = _posterior(counts, a, b)
     if after.concentration.stated:
         return undefined(counts, a, b)
     less = after.concentration - 1
-    return less / after.rate if less > 0 or one_sided and less == 0 else Number(0)
+    return less / after.rate if less > 0 or at_one and less == 0 else Number(0)
 
 
-def from_inside(counts: Any, concentration: Any, rate: Any) -> Any:
-    """At a' = 1 the derivatives of the formula that holds above 1."""
-    return _each(lambda *problem: _maximum_a_posteriori(*problem, one_sided=True), counts, concentration, rate)
+def no_slope(counts: Any, concentration: Any, rate: Any) -> Any:
+    """At a' = 1 the mode is taken to stay at 0: no slope."""
+    return _each(lambda *problem: _maximum_a_posteriori(*problem, at_one=False), counts, concentration, rate)
 
 
 def predictive_log_prob(new: Any, counts: Any, concentration: Any, rate: Any) -> Any:
@@ -191,7 +191,7 @@ def draw_maximum_a_posteriori(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw(none | {"concentration": a, "rate": 2.0}, flags=("SUPPORT_EDGE",), difficulty=2)
     flags = ("SUPPORT_EDGE", "KINK", "AMBIGUOUS_CONVENTION")
     given = none | {"concentration": 1.0, "rate": 2.0}
-    yield Draw(given, flags=flags, result="ambiguous", alternatives={"from_inside": from_inside})
+    yield Draw(given, flags=flags, result="ambiguous", alternatives={"no_slope": no_slope})
     yield from _impossible()
     yield from _bad()
 
