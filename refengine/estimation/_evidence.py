@@ -65,15 +65,19 @@ def poisson(xp: Any, k: Array, concentration: Array, rate: Array) -> Array:
 def poisson_slopes(xp: Any, events: Array, size: float, a: Array, b: Array) -> tuple[Array, Array]:
     """The derivatives of log of Gamma(a + events) b^a / (Gamma(a) (b + size)^(a + events)) to a and b."""
     e = _excess(xp, events, b, a, size, b + size)
-    return shape_slope(xp, a, events, e, b / (b + size)), -e / b
+    return shape_slope(xp, a, events, e, size / b), -e / b
 
 
-def shape_slope(xp: Any, a: Array, h: Array, e: Array, share: Array) -> Array:
-    """``psi(a + h) - psi(a) + log(share)`` where ``(a + h) share = a + e``."""
+def shape_slope(xp: Any, a: Array, h: Array, e: Array, growth: Array) -> Array:
+    """``psi(a + h) - psi(a) - log(1 + growth)`` where ``(a + h) / (1 + growth) = a + e``.
+
+    Where the two terms are large and may cancel, their logarithms are one.
+    """
     grown = a + h
     near = e / a > -0.5
-    log_ratio = xp.where(near, xp.log1p(xp.where(near, e / a, 0.0)), xp.log(grown / a * share))
-    return log_ratio + (log_minus_digamma(xp, a) - log_minus_digamma(xp, grown))
+    log_ratio = xp.where(near, xp.log1p(xp.where(near, e / a, 0.0)), xp.log(grown / a / (1 + growth)))
+    merged = log_ratio + (log_minus_digamma(xp, a) - log_minus_digamma(xp, grown))
+    return xp.where(h > a, merged, digamma_difference(a, h) - xp.log1p(growth))
 
 
 def log_rise(xp: Any, a: Array, h: Array) -> Array:

@@ -60,6 +60,13 @@ def per_row(values: Array) -> Array:
     return values[..., None]
 
 
+def mean_of(xp: Any, x: Array) -> Array:
+    """The mean of the last axis, corrected by the mean of what is left; 0 of nothing."""
+    n = max(x.shape[-1], 1)
+    mean = xp.sum(x, axis=-1) / n
+    return mean + xp.sum(x - per_row(mean), axis=-1) / n
+
+
 def to_every(xp: Any, cotangent: Array, size: int, like: Array, dtype: Any) -> Array:
     """A cotangent (...) given to each of the ``size`` observations of ``like`` (..., N)."""
     return unbroadcast(xp.broadcast_to(cotangent[..., None], (*cotangent.shape, size)), like, dtype)

@@ -17,7 +17,7 @@ import numpy as np
 
 from refengine._arrays import elementwise, promote, unbroadcast
 from refengine.domains import Array, Positive, Real
-from refengine.estimation._problem import cotangent, cotangents, per_row, problem, to_every
+from refengine.estimation._problem import cotangent, cotangents, mean_of, per_row, problem, to_every
 
 __all__ = [
     "Parameters",
@@ -130,7 +130,7 @@ def log_evidence_vjp(
         d, squares, total = _moments(xp, x1, loc1, s, v)
         g = cotangent(xp, g, d.shape)
         excess = n * d * d / total - 1
-        centred = x1 - per_row(_mean(xp, x1))
+        centred = x1 - per_row(mean_of(xp, x1))
         to_x = -per_row(g) * (centred / per_row(v + 0.0 * d) + per_row(d / total))
         to_v = ((squares / v - (n - 1)) / v + excess / total) / 2
         to_v = to_v if n else xp.zeros_like(to_v) + xp.where(xp.isnan(total), xp.nan, 0.0)
@@ -237,16 +237,9 @@ def _checked(x: Array, loc: Array, scale: Array, variance: Array) -> tuple[Any, 
     return xp, dtype, _finite(xp, x), _finite(xp, loc), s, v
 
 
-def _mean(xp: Any, x: Array) -> Array:
-    """The mean of the last axis, corrected by the mean of what is left; 0 of nothing."""
-    n = max(x.shape[-1], 1)
-    mean = xp.sum(x, axis=-1) / n
-    return mean + xp.sum(x - per_row(mean), axis=-1) / n
-
-
 def _moments(xp: Any, x: Array, loc: Array, s: Array, v: Array) -> tuple[Array, Array, Array]:
     """Mean less loc, sum of squares around the mean, v + N s^2; nan of all where one is undefined."""
-    n, mean = x.shape[-1], _mean(xp, x)
+    n, mean = x.shape[-1], mean_of(xp, x)
     squares = xp.sum((x - per_row(mean)) ** 2, axis=-1)
     total = v + n * s * s + 0.0 * (mean + loc)
     return mean - loc + 0.0 * total, squares + 0.0 * total, total
