@@ -259,7 +259,7 @@ def gradient(outputs: Sequence[Number], cotangents: Sequence[Any], inputs: Seque
     sums: dict[int, Number] = {}
     for output, cotangent in zip(outputs, cotangents, strict=True):
         sums[id(output)] = sums[id(output)] + cotangent if id(output) in sums else number(cotangent)
-    for node in reversed(_in_order(outputs)):
+    for node in reversed(in_order(outputs)):
         arrived = sums.get(id(node))
         if arrived is not None:
             for parent, back in node.parents:
@@ -268,7 +268,7 @@ def gradient(outputs: Sequence[Number], cotangents: Sequence[Any], inputs: Seque
     return [sums.get(id(x), Number(0)) for x in inputs]
 
 
-def _in_order(outputs: Sequence[Number]) -> list[Number]:
+def in_order(outputs: Sequence[Number]) -> list[Number]:
     """Every number in the history of the outputs, each after the ones that it was computed from."""
     order: list[Number] = []
     seen: set[int] = set()
