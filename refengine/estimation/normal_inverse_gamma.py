@@ -81,7 +81,7 @@ def posterior_vjp(
 
     .. math:: \partial_{x_i} \mathrm{loc}' = \frac1{\kappa'}, \quad \partial_\mathrm{loc} = \frac\kappa{\kappa'}, \quad
               \partial_\kappa = -\frac{N d}{\kappa'^2}; \qquad
-              \partial_{x_i} b' = x_i - \mathrm{loc}' = x_i - \bar x + \frac{\kappa d}{\kappa'}, \quad \partial_\mathrm{loc} = -\frac{\kappa N d}{\kappa'}, \quad
+              \partial_{x_i} b' = x_i - \mathrm{loc}', \quad \partial_\mathrm{loc} = -\frac{\kappa N d}{\kappa'}, \quad
               \partial_\kappa = \frac12 \Bigl(\frac{N d}{\kappa'}\Bigr)^2
     """
     xp, dtype, *arrays = _checked(x, loc, kappa, concentration, rate)
@@ -344,8 +344,9 @@ def _back(xp: Any, dtype: Any, to: Any, after: Parameters, arrays: Any, *given: 
     x, loc, kappa, *_ = arrays
     n = x.shape[-1]
     mean = mean_of(xp, x)
-    step = (mean - loc) / after.kappa  # loc' is loc + n step, and mean - kappa step
-    centred = (x - per_row(mean)) + per_row(kappa * step)
+    step = (mean - loc) / after.kappa  # (loc' - loc) / n
+    shares = per_row(kappa / after.kappa), per_row(n / after.kappa)
+    centred = shares[0] * (x - per_row(loc + 0.0 * step)) + shares[1] * (x - per_row(mean))  # x - loc'
     cotangents = (
         per_row(to_loc / after.kappa) + per_row(to_b) * centred,
         (to_loc / after.kappa - to_b * n * step) * kappa,

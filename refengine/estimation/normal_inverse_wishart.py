@@ -10,7 +10,7 @@ kappa that is not positive, df that is not above D - 1, infinite ones, a scale m
 data or mean that are not finite: nan. Results are float32 when every floating array is, else float64, and float64
 inside. Shapes that do not fit are a ValueError.
 
-Below, :math:`d = \bar x - \mathrm{mean}`, :math:`c_i = x_i - \mathrm{mean}' = x_i - \bar x + \kappa d / \kappa'`.
+Below, :math:`d = \bar x - \mathrm{mean}` and :math:`c_i = x_i - \mathrm{mean}'`.
 """
 
 from __future__ import annotations
@@ -308,7 +308,6 @@ def _data(x: Array) -> tuple[Any, Any, Array]:
     return xp, dtype, xp.where(xp.all(xp.isfinite(x), axis=(-2, -1), keepdims=True), x, xp.nan)
 
 
-_NARROW = 5.0  # of log det(Psi' / Psi) / D, from which the prior is narrow: Psi is lost in Psi'
 _AXES = {"x": "ND", "new": "D", "mean": "D", "kappa": "", "df": "", "scale_matrix": "DD"}
 
 
@@ -381,8 +380,9 @@ def _offset(xp: Any, x: Array, mean: Array, kappa: Array) -> Array:
 
 def _centred(xp: Any, x: Array, mean: Array, kappa: Array) -> Array:
     """c."""
-    moved = _scaled(kappa / (kappa + x.shape[-2]), _offset(xp, x, mean, kappa))
-    return (x - _mean(xp, x)[..., None, :]) + moved[..., None, :]
+    n = x.shape[-2]
+    shares = times(kappa / (kappa + n), 1.0), times(n / (kappa + n), 1.0)
+    return shares[0] * (x - mean[..., None, :]) + shares[1] * (x - _mean(xp, x)[..., None, :])
 
 
 def _posterior(xp: Any, x: Array, mean: Array, kappa: Array, df: Array, psi: Array) -> Parameters:
@@ -457,6 +457,14 @@ def _solved(xp: Any, factor: Array, psi: Array, vectors: Array) -> Array:
     return found + solve(vectors - xp.matmul(found, psi))
 
 
+def _lost(xp: Any, update: _Update, n: int, kappa: Array) -> Array:
+    """Whether the rows leave a direction in which only Psi counts, so that it may be lost in Psi'."""
+    size = update.factor.shape[-1]
+    if n != size:
+        return xp.full(update.last.shape, 0 < n < size)
+    return (update.log_growth > 5 * size) & (kappa < 0.01)
+
+
 def _solved_rows(
     xp: Any, prior: Array, update: _Update, after: Parameters, x: Array, mean: Array, kappa: Array
 ) -> tuple[Array, Array]:
@@ -467,7 +475,7 @@ def _solved_rows(
     found = _solved(xp, update.factor, after.scale_matrix, both)
     rows, total = found[..., :-1, :], found[..., -1, :]
     if 0 < n <= size:
-        narrow = (update.log_growth > _NARROW * size)[..., None]
+        narrow = _lost(xp, update, n, kappa)[..., None]
         few_rows, few_total = _solved_few(xp, prior, x, mean, kappa)
         rows, total = xp.where(narrow[..., None], few_rows, rows), xp.where(narrow, few_total, total)
     return rows, total
@@ -507,8 +515,7 @@ def _one_more(
     second = _updated(xp, first.factor + 0.0 * row[..., None], [row])
     plain = solve_upper(xp, first.factor, solve_lower(xp, first.factor, row))
     refined = _solved(xp, first.factor, before.scale_matrix, row[..., None, :])[..., 0, :]
-    few = arrays[0].shape[-2] <= row.shape[-1]
-    u = xp.where((first.log_growth > _NARROW * row.shape[-1])[..., None], plain, refined) if few else refined
+    u = xp.where(_lost(xp, first, arrays[0].shape[-2], arrays[2])[..., None], plain, refined)
     return before, row, u, first, second._replace(drop=outer(u, u) / (1 + second.last)[..., None, None])
 
 

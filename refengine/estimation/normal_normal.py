@@ -120,7 +120,7 @@ def log_evidence_vjp(
 
     With :math:`d = \bar x - \mathrm{loc}` and :math:`S = \sum_i (x_i - \bar x)^2`:
 
-    .. math:: \partial_{x_i} = -\frac{x_i - \bar x}{v} - \frac dT, \quad \partial_\mathrm{loc} = \frac{N d}{T}, \quad
+    .. math:: \partial_{x_i} = -\frac{x_i - \mathrm{loc}}{T} - \frac{N s^2 (x_i - \bar x)}{v T}, \quad \partial_\mathrm{loc} = \frac{N d}{T}, \quad
               \partial_s = \frac{N s}{T} \Bigl(\frac{N d^2}{T} - 1\Bigr), \quad
               \partial_v = \frac1{2v} \Bigl(\frac Sv - (N - 1)\Bigr) + \frac1{2T} \Bigl(\frac{N d^2}{T} - 1\Bigr)
     """
@@ -130,8 +130,8 @@ def log_evidence_vjp(
         d, squares, total = _moments(xp, x1, loc1, s, v)
         g = cotangent(xp, g, d.shape)
         excess = n * d * d / total - 1
-        centred = x1 - per_row(mean_of(xp, x1))
-        to_x = -per_row(g) * (centred / per_row(v + 0.0 * d) + per_row(d / total))
+        from_loc, from_mean = x1 - per_row(loc1 + 0.0 * d), x1 - per_row(mean_of(xp, x1))
+        to_x = -per_row(g) * (from_loc / per_row(total) + from_mean * per_row(n * s * s / v / total))
         to_v = ((squares / v - (n - 1)) / v + excess / total) / 2
         to_v = to_v if n else xp.zeros_like(to_v) + xp.where(xp.isnan(total), xp.nan, 0.0)
         return (
