@@ -15,7 +15,7 @@ from refengine.domains import Array
 
 
 def problem(data: str, rank: int = 1, **arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
-    """``xp, dtype, *arrays`` in float64: ``data`` with ``rank`` axes of their own, broadcast together; others have none.
+    """``xp, dtype, *arrays`` in float64: ``data`` with ``rank`` own axes, broadcast together; others have none.
 
     ValueError that names the argument where an axis is missing or leading axes do not broadcast.
     """

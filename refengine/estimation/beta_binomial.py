@@ -80,9 +80,9 @@ def log_evidence(k: Count, n: Count, a: Positive, b: Positive) -> Array:
 
     .. math:: \log p(k; n, a, b) = \sum_i \log \binom{n_i}{k_i} + \log B(a', b') - \log B(a, b)
 
-    with the shapes of `posterior`. k, n: (..., N) whole numbers; a, b: (...); result (...). Counts of the order in which
-    they came: multiply the sum of binomials away for that of single trials. A k that is not whole or outside 0, ..., n:
-    -inf with zero gradient; n that is negative or not whole: nan. N = 0: log 1 = 0.
+    with the shapes of `posterior`. k, n: (..., N) whole numbers; a, b: (...); result (...). Counts of the order in
+    which they came: multiply the sum of binomials away for that of single trials. A k that is not whole or outside 0,
+    ..., n: -inf with zero gradient; n that is negative or not whole: nan. N = 0: log 1 = 0.
 
     The largest likelihood and Occam's factor, both at most 1, are added, so nothing cancels. Gelman et al. (2013),
     section 2.4; MacKay (1992) for the factor.
@@ -179,15 +179,13 @@ def maximum_a_posteriori_vjp(
         return _spread(xp, dtype, g, g * xp.where(inside, q / (p + q), 0.0), -g * share, k, n, a, b)
 
 
-def predictive_log_prob(
-    new_k: Count, new_n: Count, k: NonNegative, n: NonNegative, a: Positive, b: Positive
-) -> Array:
+def predictive_log_prob(new_k: Count, new_n: Count, k: NonNegative, n: NonNegative, a: Positive, b: Positive) -> Array:
     r"""Logarithm of the probability of new counts given the data.
 
     .. math:: \log p(k^* \mid n^*, k, n) = \log \binom{n^*}{k^*} + \log B(a' + k^*, b' + n^* - k^*) - \log B(a', b')
 
-    with the shapes of `posterior`. new_k, new_n: whole numbers that broadcast with the problems (...), each a prediction
-    of its own; k, n: (..., N); a, b: (...). Edges of new_k and new_n as in `log_evidence`. A beta-binomial
+    with the shapes of `posterior`. new_k, new_n: whole numbers that broadcast with the problems (...), each a
+    prediction of its own; k, n: (..., N); a, b: (...). Edges of new_k and new_n as in `log_evidence`. A beta-binomial
     distribution; Gelman et al. (2013), section 2.4.
 
     >>> round(float(predictive_log_prob(1, 1, [3, 0], [4, 2], 1.0, 1.0)), 15)  # Laplace's rule, 4 / 8
@@ -204,8 +202,8 @@ def predictive_log_prob_vjp(
 ) -> tuple[Array, Array, Array, Array]:
     r"""Cotangents of k, n, a and b; the new counts have none.
 
-    Those of the evidence of the new counts at the posterior's shapes, :math:`\partial_{a'}` and :math:`\partial_{b'}` of
-    `log_evidence_vjp`, and from there as in `posterior_vjp`.
+    Those of the evidence of the new counts at the posterior's shapes, :math:`\partial_{a'}` and :math:`\partial_{b'}`
+    of `log_evidence_vjp`, and from there as in `posterior_vjp`.
     """
     xp, dtype, new_k, new_n, after = _before_prediction(new_k, new_n, k, n, a, b)
     with np.errstate(all="ignore"):

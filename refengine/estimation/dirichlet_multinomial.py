@@ -65,8 +65,8 @@ def log_evidence(counts: Count, alpha: Positive) -> Array:
     .. math:: \log p(k; \alpha) = \sum_i \log \frac{n_i!}{\prod_c k_{ic}!} + \sum_c \log
               \frac{\Gamma(\alpha'_c)}{\Gamma(\alpha_c)} - \log \frac{\Gamma(\sum_c \alpha'_c)}{\Gamma(\sum_c \alpha_c)}
 
-    with :math:`\alpha'` of `posterior`. counts: (..., N, K) whole numbers; alpha: (..., K); result (...). Counts that are
-    negative or not whole: -inf with zero gradient. N = 0: log 1 = 0.
+    with :math:`\alpha'` of `posterior`. counts: (..., N, K) whole numbers; alpha: (..., K); result (...). Counts that
+    are negative or not whole: -inf with zero gradient. N = 0: log 1 = 0.
 
     Class after class against all later ones this is a product of K - 1 beta-binomial evidences, each at most 1, so
     nothing cancels. Gelman et al. (2013), section 3.4.
@@ -127,11 +127,11 @@ def maximum_a_posteriori(counts: NonNegative, alpha: Positive) -> Array:
     .. math:: \hat p_c = \frac{\alpha'_c - 1}{\sum_{c'} (\alpha'_{c'} - 1)} \quad
               \text{if all } \alpha'_c \ge 1 \text{ and one is larger}
 
-    with :math:`\alpha'` of `posterior`. counts: (..., N, K); alpha: (..., K); result (..., K). All :math:`\alpha'_c = 1`:
-    every p is a mode, nan. An :math:`\alpha'_c < 1` makes the density infinite on the whole face
-    :math:`p_c = 0`: nan, but for two classes, where that face is one point and the mode unless the other class has one
-    too; the gradient is 0 there. It is the mode in p with respect to the uniform measure on the simplex. Gelman et al.
-    (2013), section 3.4.
+    with :math:`\alpha'` of `posterior`. counts: (..., N, K); alpha: (..., K); result (..., K). All :math:`\alpha'_c =
+    1`: every p is a mode, nan. An :math:`\alpha'_c < 1` makes the density infinite on the whole face :math:`p_c = 0`:
+    nan, but for two classes, where that face is one point and the mode unless the other class has one too; the gradient
+    is 0 there. It is the mode in p with respect to the uniform measure on the simplex. Gelman et al. (2013), section
+    3.4.
 
     >>> maximum_a_posteriori([[3, 0, 1]], [2.0, 2.0, 2.0]).tolist()
     [0.5714285714285714, 0.14285714285714285, 0.2857142857142857]
@@ -167,9 +167,9 @@ def predictive_log_prob(new: Count, counts: NonNegative, alpha: Positive) -> Arr
               \frac{\Gamma(\alpha'_c + k^*_c)}{\Gamma(\alpha'_c)}
               - \log \frac{\Gamma(\sum_c \alpha'_c + n^*)}{\Gamma(\sum_c \alpha'_c)}
 
-    with :math:`\alpha'` of `posterior`. new: (..., K) whole numbers, whose leading axes broadcast with the problems, each
-    row a prediction of its own; counts: (..., N, K); alpha: (..., K); result (...). Impossible new counts: -inf with zero
-    gradient. A Dirichlet-multinomial distribution; Gelman et al. (2013), section 3.4.
+    with :math:`\alpha'` of `posterior`. new: (..., K) whole numbers, whose leading axes broadcast with the problems,
+    each row a prediction of its own; counts: (..., N, K); alpha: (..., K); result (...). Impossible new counts: -inf
+    with zero gradient. A Dirichlet-multinomial distribution; Gelman et al. (2013), section 3.4.
 
     >>> round(float(np.exp(predictive_log_prob([0, 0, 1], [[3, 0, 1]], [1.0, 1.0, 1.0]))), 15)  # 2/7
     0.285714285714286
@@ -246,7 +246,7 @@ def _less_one(xp: Any, counts: Array, alpha: Array) -> tuple[Array, Array, Array
 
 
 def _quotient_vjp(xp: Any, g: Array, parts: Array, whole: Array) -> Array:
-    """Cotangent of the parts in ``parts / sum(parts)``: differences of cotangents, so that equal ones cancel exactly."""
+    """Cotangent of the parts in ``parts / sum(parts)``, by differences: equal cotangents cancel exactly."""
     differences = g[..., :, None] - g[..., None, :]
     return xp.sum(differences * (parts / whole)[..., None, :], axis=-1) / whole
 
@@ -280,8 +280,8 @@ def _log_evidence(xp: Any, counts: Array, alpha: Array) -> Array:
     use = defined & possible
     k, a = xp.where(use[..., None, None], counts, 0.0), xp.where(use[..., None], alpha, 1.0)
     trials = k + _later(xp, k)
-    rows = (xp.matrix_transpose(array)[..., :-1, :] for array in (k, trials))
-    value = xp.sum(two_outcomes(xp, *rows, a[..., :-1], _later(xp, a)[..., :-1]), axis=-1)
+    k, trials = (xp.matrix_transpose(array)[..., :-1, :] for array in (k, trials))
+    value = xp.sum(two_outcomes(xp, k, trials, a[..., :-1], _later(xp, a)[..., :-1]), axis=-1)
     return xp.where(defined, xp.where(possible, value, -xp.inf), xp.nan)
 
 

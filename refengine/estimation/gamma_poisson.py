@@ -6,7 +6,7 @@ estimates and the data of a prediction take counts as real numbers >= 0, so that
 probabilities of counts, `log_evidence` and the new counts of `predictive_log_prob`, take whole ones. No data, N = 0,
 leave the prior.
 
-Impossible data (negative, infinite, nan) have no posterior: nan. Prior parameters that are not positive and finite: nan.
+Impossible data (negative, infinite, nan) have no posterior: nan. Parameters that are not positive and finite: nan.
 Results are float32 when every floating array is, else float64, and float64 inside. Shapes that do not broadcast are a
 ValueError.
 """
@@ -140,8 +140,8 @@ def maximum_a_posteriori(counts: NonNegative, concentration: Positive, rate: Pos
     .. math:: \hat\lambda = \frac{a' - 1}{b'} \quad \text{if } a' \ge 1, \text{ else } 0
 
     with a' and b' of `posterior`. counts: (..., N); concentration, rate: (...); result (...). For a' < 1 the density is
-    infinite at 0, which counts as its mode; the gradient is 0 there, and at a' = 1 that of the formula. It is the mode in
-    the rate: that of the log rate would be the posterior mean. Gelman et al. (2013), section 2.6.
+    infinite at 0, which counts as its mode; the gradient is 0 there, and at a' = 1 that of the formula. It is the mode
+    in the rate: that of the log rate would be the posterior mean. Gelman et al. (2013), section 2.6.
 
     >>> float(maximum_a_posteriori([3, 0], 2.0, 0.5))
     1.6
@@ -226,7 +226,7 @@ def _posterior(xp: Any, counts: Array, a: Array, b: Array) -> tuple[Array, Array
 
 
 def _less_one(xp: Any, counts: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """a' - 1, where 1 is taken from the whole number, so that a small concentration stays; and b'."""
+    """A' - 1, where 1 is taken from the whole number, so that a small concentration stays; and b'."""
     return a + (xp.sum(counts, axis=-1) - 1), _posterior(xp, counts, a, b)[1]
 
 

@@ -1,6 +1,7 @@
 r"""The posterior predictive density as a mean over draws from the posterior, with its standard error.
 
-.. math:: p(x^* \mid x) = \int p(x^* \mid \theta)\, p(\theta \mid x)\, d\theta \approx \frac1S \sum_s p(x^* \mid \theta_s)
+.. math:: p(x^* \mid x) = \int p(x^* \mid \theta)\, p(\theta \mid x)\, d\theta
+          \approx \frac1S \sum_s p(x^* \mid \theta_s)
 
 All on the logarithmic scale, where nothing underflows. Axes: S draws, then any others (...).
 """
@@ -51,9 +52,9 @@ def log_mean(log_prob: Real) -> Estimate:
               r = \sqrt{\frac{1}{S (S - 1)} \sum_s v_s^2}, \qquad v_s = e^{l_s - L} - 1
 
     log_prob l: (S, ...); the fields of the result: (...). r is the standard error of the mean divided by the mean, and,
-    to first order, that of L. An l of -inf is a draw under which the data are impossible. All of them: L = -inf, r = nan;
-    no draws: nan; one draw: r = nan; nan or inf among the draws: nan. float32 for a float32 array, else float64, and
-    float64 inside. Gelman et al. (2013), section 10.5.
+    to first order, that of L. An l of -inf is a draw under which the data are impossible. All of them: L = -inf, r =
+    nan; no draws: nan; one draw: r = nan; nan or inf among the draws: nan. float32 for a float32 array, else float64,
+    and float64 inside. Gelman et al. (2013), section 10.5.
 
     >>> float(log_mean([0.0, np.log(3.0)]).log_prob), round(float(log_mean([0.0, np.log(3.0)]).standard_error), 15)
     (0.6931471805599453, 0.5)

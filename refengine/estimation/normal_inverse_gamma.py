@@ -59,9 +59,12 @@ def posterior(x: Real, loc: Real, kappa: Positive, concentration: Positive, rate
 
     .. math:: \mathrm{loc}' = \frac{\kappa\,\mathrm{loc} + N \bar x}{\kappa'}, \quad \kappa' = \kappa + N, \quad
               a' = a + \frac N2, \quad
-              b' = b + Q, \quad Q = \frac12 \sum_i (x_i - \bar x)^2 + \frac{\kappa N}{2 \kappa'} (\bar x - \mathrm{loc})^2
+              b' = b + Q,
 
-    x: (..., N); loc, kappa, concentration a, rate b: (...); the fields of the result: (...). Murphy (2007), eq. 197-200.
+    .. math:: Q = \frac12 \sum_i (x_i - \bar x)^2 + \frac{\kappa N}{2 \kappa'} (\bar x - \mathrm{loc})^2
+
+    x: (..., N); loc, kappa, concentration a, rate b: (...); the fields of the result: (...). Murphy (2007), eq.
+    197-200.
 
     >>> after = posterior([3.0, 5.0], 0.0, 2.0, 1.0, 0.5)
     >>> [float(p) for p in after]
@@ -174,15 +177,13 @@ def maximum_likelihood_vjp(g: Estimate, x: Real) -> tuple[Array]:
         return (unbroadcast(per_row(to_mean / size) + 2 * per_row(to_variance / size) * centred, x, dtype),)
 
 
-def maximum_a_posteriori(
-    x: Real, loc: Real, kappa: Positive, concentration: Positive, rate: Positive
-) -> Estimate:
+def maximum_a_posteriori(x: Real, loc: Real, kappa: Positive, concentration: Positive, rate: Positive) -> Estimate:
     r"""The joint mode of the posterior density of mean and variance.
 
     .. math:: \hat\mu = \mathrm{loc}', \qquad \hat\sigma^2 = \frac{b'}{a' + 3/2}
 
-    with the parameters of `posterior`. x: (..., N); loc, kappa, concentration a, rate b: (...); the fields of the result:
-    (...). It is the mode of the density in mean and variance together; the mode of the variance alone would be
+    with the parameters of `posterior`. x: (..., N); loc, kappa, concentration a, rate b: (...); the fields of the
+    result: (...). It is the mode of the density in mean and variance together; the mode of the variance alone would be
     :math:`b' / (a' + 1)`. Murphy (2007), section 6.
 
     >>> [float(v) for v in maximum_a_posteriori([3.0, 5.0], 0.0, 2.0, 1.0, 0.5)]
@@ -219,13 +220,14 @@ def predictive_log_prob(
 ) -> Array:
     r"""Logarithm of the density of a new observation given the data.
 
-    .. math:: \log p(x^* \mid x) = \log \frac{\Gamma(a' + \frac12)}{\Gamma(a')} - \frac12 \log \frac{2 \pi b' (\kappa' + 1)}
-              {\kappa'} - \Bigl(a' + \frac12\Bigr) \log \Bigl(1 + \frac{\kappa' (x^* - \mathrm{loc}')^2}
+    .. math:: \log p(x^* \mid x) = \log \frac{\Gamma(a' + \frac12)}{\Gamma(a')} - \frac12 \log
+              \frac{2 \pi b' (\kappa' + 1)}{\kappa'} - \Bigl(a' + \frac12\Bigr) \log
+              \Bigl(1 + \frac{\kappa' (x^* - \mathrm{loc}')^2}
               {2 b' (\kappa' + 1)}\Bigr)
 
-    with the parameters of `posterior`. new: real numbers that broadcast with the problems (...), each a prediction of its
-    own; x: (..., N); loc, kappa, concentration, rate: (...). A Student distribution of 2a' degrees of freedom; Murphy
-    (2007), eq. 206.
+    with the parameters of `posterior`. new: real numbers that broadcast with the problems (...), each a prediction of
+    its own; x: (..., N); loc, kappa, concentration, rate: (...). A Student distribution of 2a' degrees of freedom;
+    Murphy (2007), eq. 206.
 
     >>> round(float(predictive_log_prob(0.0, [], 0.0, 1.0, 1.0, 1.0)), 12), round(-float(np.log(4)), 12)
     (-1.386294361120, -1.38629436112)

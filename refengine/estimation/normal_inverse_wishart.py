@@ -10,6 +10,9 @@ kappa that is not positive, df that is not above D - 1, infinite ones, a scale m
 data or mean that are not finite: nan. Results are float32 when every floating array is, else float64, and float64
 inside. Shapes that do not fit are a ValueError.
 
+Where no more than D rows leave the scale matrix to decide, gradients to the data lose digits with its ratio to the
+scatter: they are certified down to 2^-16.
+
 Below, :math:`d = \bar x - \mathrm{mean}` and :math:`c_i = x_i - \mathrm{mean}'`.
 """
 
@@ -89,8 +92,8 @@ def posterior(x: Real, mean: Real, kappa: Positive, df: Positive, scale_matrix: 
               \mathrm{df}' = \mathrm{df} + N, \quad
               \Psi' = \Psi + \sum_i (x_i - \bar x)(x_i - \bar x)^\top + \frac{\kappa N}{\kappa'} d d^\top
 
-    x: (..., N, D); mean: (..., D); kappa, df: (...); scale_matrix: (..., D, D); the fields of the result: (..., D), (...),
-    (...), (..., D, D). Murphy (2007), eq. 254-257.
+    x: (..., N, D); mean: (..., D); kappa, df: (...); scale_matrix: (..., D, D); the fields of the result: (..., D),
+    (...), (...), (..., D, D). Murphy (2007), eq. 254-257.
 
     >>> after = posterior([[3.0], [5.0]], [0.0], 2.0, 2.0, [[1.0]])
     >>> after.mean.tolist(), float(after.kappa), float(after.df), after.scale_matrix.tolist()
@@ -167,7 +170,8 @@ def log_evidence_vjp(
         rows, total = _solved_rows(xp, factor, update, _posterior(xp, *arrays), *arrays[:3])
         weight = g * (arrays[3] + n)
         slopes = -times(weight, rows), _scaled(weight, total), g * to_kappa, g * to_df, times(g, to_psi)
-        return _each(slopes, (x, mean, kappa, df, scale_matrix), dtype)
+        to_x, to_mean, to_kappa, to_df, to_psi = _each(slopes, (x, mean, kappa, df, scale_matrix), dtype)
+        return to_x, to_mean, to_kappa, to_df, to_psi
 
 
 def maximum_likelihood(x: Real) -> Estimate:
@@ -247,9 +251,7 @@ def maximum_a_posteriori_vjp(
         return _back(xp, dtype, to, after, arrays, x, mean, kappa, df, scale_matrix)
 
 
-def predictive_log_prob(
-    new: Real, x: Real, mean: Real, kappa: Positive, df: Positive, scale_matrix: Real
-) -> Array:
+def predictive_log_prob(new: Real, x: Real, mean: Real, kappa: Positive, df: Positive, scale_matrix: Real) -> Array:
     r"""Logarithm of the density of a new observation given the data.
 
     .. math:: p(x^* \mid x) = \mathrm{t}_{\nu}\Bigl(x^*;\; \mathrm{mean}',
@@ -297,7 +299,8 @@ def predictive_log_prob_vjp(
             g * to_df,
             times(g, to_psi),
         )
-        return _each(slopes, (new, x, mean, kappa, df, scale_matrix), dtype)
+        to_new, to_x, to_mean, to_kappa, to_df, to_psi = _each(slopes, (new, x, mean, kappa, df, scale_matrix), dtype)
+        return to_new, to_x, to_mean, to_kappa, to_df, to_psi
 
 
 def _data(x: Array) -> tuple[Any, Any, Array]:
@@ -374,12 +377,12 @@ def _rows_or_nan(x: Array) -> float:
 
 
 def _offset(xp: Any, x: Array, mean: Array, kappa: Array) -> Array:
-    """d."""
+    """D."""
     return _mean(xp, x) - mean + 0.0 * kappa[..., None]
 
 
 def _centred(xp: Any, x: Array, mean: Array, kappa: Array) -> Array:
-    """c."""
+    """C."""
     n = x.shape[-2]
     shares = times(kappa / (kappa + n), 1.0), times(n / (kappa + n), 1.0)
     return shares[0] * (x - mean[..., None, :]) + shares[1] * (x - _mean(xp, x)[..., None, :])
@@ -508,7 +511,7 @@ def _mixing(xp: Any, n: int, kappa: Array) -> tuple[Array, Array]:
 def _one_more(
     xp: Any, new: Array, arrays: tuple[Array, ...], factor: Array
 ) -> tuple[Parameters, Array, Array, _Update, _Update]:
-    """The posterior; the row r that one new observation adds, and Psi'^-1 r; what data, and then r, do to the factor."""
+    """The posterior; the row r that one new observation adds; Psi'^-1 r; what data, then r, do to the factor."""
     before = _posterior(xp, *arrays)
     first = _updated(xp, factor, _scatter(xp, *arrays[:3]))
     row = _scaled(xp.sqrt(before.kappa / (before.kappa + 1)), new - before.mean)
@@ -523,7 +526,9 @@ def _each(slopes: Any, given: Any, dtype: Any) -> Any:
     return tuple(unbroadcast(slope, like, dtype) for slope, like in zip(slopes, given, strict=True))
 
 
-def _back(xp: Any, dtype: Any, to: Any, after: Parameters, arrays: Any, *given: Array) -> Any:
+def _back(
+    xp: Any, dtype: Any, to: Any, after: Parameters, arrays: Any, *given: Array
+) -> tuple[Array, Array, Array, Array, Array]:
     """Cotangents of the arguments from those of the posterior's parameters."""
     to_mean, to_kappa, to_df, to_psi = to
     x, mean, kappa, *_ = arrays
@@ -540,4 +545,5 @@ def _back(xp: Any, dtype: Any, to: Any, after: Parameters, arrays: Any, *given: 
         to_df + 0.0 * after.df,
         both / 2 + 0.0 * after.scale_matrix,
     )
-    return _each(slopes, given, dtype)
+    to_x, to_mean, to_kappa, to_df, to_psi = _each(slopes, given, dtype)
+    return to_x, to_mean, to_kappa, to_df, to_psi

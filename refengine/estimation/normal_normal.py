@@ -86,7 +86,7 @@ def posterior_vjp(
     with np.errstate(all="ignore"):
         after = _posterior(xp, *arrays)
         to_loc, to_scale = cotangents(xp, g, after.loc.shape, after.loc.shape)
-        s, v, n = arrays[2], arrays[3], arrays[0].shape[-1]
+        _s, v, n = arrays[2], arrays[3], arrays[0].shape[-1]
         to_s = to_scale * after.prior_share * xp.sqrt(after.prior_share)
         to_v = to_scale * n * after.datum_share * after.scale / v / 2
         return _from_loc(xp, dtype, after, to_loc, to_s, to_v, arrays, x, loc, scale, variance)
@@ -120,7 +120,8 @@ def log_evidence_vjp(
 
     With :math:`d = \bar x - \mathrm{loc}` and :math:`S = \sum_i (x_i - \bar x)^2`:
 
-    .. math:: \partial_{x_i} = -\frac{x_i - \mathrm{loc}}{T} - \frac{N s^2 (x_i - \bar x)}{v T}, \quad \partial_\mathrm{loc} = \frac{N d}{T}, \quad
+    .. math:: \partial_{x_i} = -\frac{x_i - \mathrm{loc}}{T} - \frac{N s^2 (x_i - \bar x)}{v T}, \quad
+              \partial_\mathrm{loc} = \frac{N d}{T}, \quad
               \partial_s = \frac{N s}{T} \Bigl(\frac{N d^2}{T} - 1\Bigr), \quad
               \partial_v = \frac1{2v} \Bigl(\frac Sv - (N - 1)\Bigr) + \frac1{2T} \Bigl(\frac{N d^2}{T} - 1\Bigr)
     """

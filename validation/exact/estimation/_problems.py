@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.exact.draws import Draw, decades, short
+from validation.exact.draws import decades, short
 from validation.exact.number import Number, number, stated
 
 SIZES = (1, 2, 3, 5, 0, 8, 1, 12, 4, 30)
@@ -62,7 +62,9 @@ def whole(count: Any) -> bool:
     return 0 <= value < inf and value == int(value)
 
 
-def sizes(rng: np.random.Generator, prior: Callable[..., dict[str, Any]]) -> Iterator[tuple[Any, int, dict[str, Any], dict[str, Any]]]:
+def sizes(
+    rng: np.random.Generator, prior: Callable[..., dict[str, Any]]
+) -> Iterator[tuple[Any, int, dict[str, Any], dict[str, Any]]]:
     """``leading axes, observations, prior, keywords of the Draw``: what all cases of counts and numbers are made of.
 
     Moderate priors, priors over decades, huge and tiny ones; one problem or several side by side. ``prior(low, high,

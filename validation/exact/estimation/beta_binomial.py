@@ -11,7 +11,7 @@ import numpy as np
 from refengine.estimation.beta_binomial import Parameters
 from validation.exact.draws import Draw, decades
 from validation.exact.estimation._problems import each, everywhere, positive, sized, sizes, total, undefined, whole
-from validation.exact.number import Number, lgamma, number, stated
+from validation.exact.number import Number, lgamma, number
 
 
 def posterior(k: Any, n: Any, a: Any, b: Any) -> Parameters:
@@ -74,11 +74,11 @@ def _maximum_a_posteriori(k: Any, n: Any, a: Number, b: Number, at_one: bool = T
     if after.a.stated:
         return undefined(k, n, a, b)
     p, q = after.a - 1, after.b - 1
-    if p > 0 and q > 0 or at_one and (p > 0 or q > 0) and not (p < 0 or q < 0):
+    if (p > 0 and q > 0) or (at_one and (p > 0 or q > 0) and not (p < 0 or q < 0)):
         return p / (p + q)
-    if p <= 0 and q > 0 or p < 0 and q == 0:
+    if (p <= 0 and q > 0) or (p < 0 and q == 0):
         return Number(0)
-    return Number(1) if q <= 0 and p > 0 or q < 0 and p == 0 else undefined(k, n, a, b)
+    return Number(1) if (q <= 0 and p > 0) or (q < 0 and p == 0) else undefined(k, n, a, b)
 
 
 def no_slope(k: Any, n: Any, a: Any, b: Any) -> Any:
@@ -150,8 +150,10 @@ def _draws(rng: np.random.Generator, new: bool = False, prior: bool = True) -> I
             flags = ("ZERO_LOG_ZERO", "EMPTY_ROW") if sum(n) == 0 else ("ZERO_LOG_ZERO",)
             if prior or given["a"] == 0.5:
                 yield draw(data, given, flags=flags, difficulty=2)
-    many = {"k": np.array([[3], [0], [7]]), "n": np.array([7, 12])} 
-    yield draw(many, {"a": np.array([[1.5], [2.5]]), "b": np.array(0.75)} if prior else {}, (2, 3), flags=("BROADCAST",))
+    many = {"k": np.array([[3], [0], [7]]), "n": np.array([7, 12])}
+    yield draw(
+        many, {"a": np.array([[1.5], [2.5]]), "b": np.array(0.75)} if prior else {}, (2, 3), flags=("BROADCAST",)
+    )
 
 
 def _bad(rng: np.random.Generator, new: bool, prior: bool) -> Iterator[Draw]:

@@ -68,7 +68,7 @@ def _maximum_a_posteriori(counts: Any, a: Number, b: Number, at_one: bool = True
     if after.concentration.stated:
         return undefined(counts, a, b)
     less = after.concentration - 1
-    return less / after.rate if less > 0 or at_one and less == 0 else Number(0)
+    return less / after.rate if less > 0 or (at_one and less == 0) else Number(0)
 
 
 def no_slope(counts: Any, concentration: Any, rate: Any) -> Any:

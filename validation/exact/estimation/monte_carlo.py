@@ -11,7 +11,7 @@ import numpy as np
 from refengine.estimation.monte_carlo import Estimate
 from validation.exact.draws import Draw, decades, short
 from validation.exact.estimation._problems import each, everywhere, total, undefined
-from validation.exact.number import Number, exp, log, number, sqrt, stated
+from validation.exact.number import Number, exp, log, sqrt, stated
 
 
 def log_mean(log_prob: Any) -> Estimate:

@@ -132,7 +132,12 @@ def _draws(rng: np.random.Generator, new: bool = False, prior: bool = True) -> I
     for lead, size, given, keywords in sizes(rng, parameters):
         yield draw(lead, min(size, 60), given, **keywords)
     for i in range(8):  # far from the origin: the mean square less the squared mean has no digits
-        given = {"loc": 10.0 ** (2 + i), "kappa": decades(rng, 0.1, 10), "concentration": 2.5, "rate": decades(rng, 0.1, 9)}
+        given = {
+            "loc": 10.0 ** (2 + i),
+            "kappa": decades(rng, 0.1, 10),
+            "concentration": 2.5,
+            "rate": decades(rng, 0.1, 9),
+        }
         yield draw((), 2 + i, given, flags=("CANCELLATION",), difficulty=4)
     for i in range(6):  # a prior much narrower or much wider than the data
         given = {"loc": 0.5, "kappa": (1e-8, 1e8)[i % 2], "concentration": (1e-4, 2.0, 1e8)[i % 3], "rate": 1.5}

@@ -10,7 +10,7 @@ import numpy as np
 
 from refengine.estimation.normal_inverse_wishart import Estimate, Parameters
 from validation.exact.distributions._matrices import covariance_like
-from validation.exact.draws import Draw, decades, short
+from validation.exact.draws import Draw, short
 from validation.exact.estimation._problems import each, finite, positive, sized, sizes, total, undefined
 from validation.exact.linear_algebra import eliminate, form, log_det, symmetric
 from validation.exact.number import Number, lgamma, log, number, pi
@@ -81,7 +81,9 @@ def _maximum_likelihood(x: Any) -> Estimate:
     if not finite(x) or rows <= size:
         return Estimate(_filled(undefined(x), size), _filled(undefined(x), size, size))
     mean = _sum_of(x, size) / rows
-    return Estimate(mean, sum((_outer(row - mean, row - mean) for row in x[1:]), _outer(x[0] - mean, x[0] - mean)) / rows)
+    return Estimate(
+        mean, sum((_outer(row - mean, row - mean) for row in x[1:]), _outer(x[0] - mean, x[0] - mean)) / rows
+    )
 
 
 def maximum_a_posteriori(x: Any, mean: Any, kappa: Any, df: Any, scale_matrix: Any) -> Estimate:
@@ -173,8 +175,8 @@ def _draws(rng: np.random.Generator, new: bool = False, prior: bool = True) -> I
         given["mean"] = np.full(size, 10.0 ** (2 + i))
         yield Draw(ahead | {"x": x} | (given if prior else {}), flags=("CANCELLATION",), difficulty=4)
     for i in range(6):  # a prior much narrower or much wider than the data, fewer rows than dimensions
-        given = parameters(0.3, 10.0, ()) | {"kappa": (1e-6, 1e6)[i % 2]}
-        given["scale_matrix"] = given["scale_matrix"] * (2.0**-30, 2.0**30)[i // 2 % 2]
+        given = parameters(0.3, 10.0, ()) | {"kappa": (1e-3, 1e3)[i % 2]}
+        given["scale_matrix"] = given["scale_matrix"] * (2.0**-16, 2.0**16)[i // 2 % 2]
         yield draw((), 1 + i % 3, given, flags=("HUGE_PARAMETER",), difficulty=4)
     for i in range(4):  # nearly singular, and in very different units
         units = 2.0 ** np.array([-12, 0, 14])
@@ -192,7 +194,10 @@ def _draws(rng: np.random.Generator, new: bool = False, prior: bool = True) -> I
     ahead, x = {"new": np.array([0.5, 1.0])} if new else {}, np.array([[0.5, 1.0]] * 3)
     yield Draw(ahead | {"x": x} | (good if prior else {}), flags=("ZERO_DISTANCE",))
     wrong: list[tuple[str, Any]] = [("kappa", 0.0), ("df", 1.0), ("df", inf), ("mean", np.array([nan, 0.0]))]
-    wrong += [("scale_matrix", np.array(m)) for m in ([[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]], [[nan, 0.0], [0.0, 1.0]])]
+    wrong += [
+        ("scale_matrix", np.array(m))
+        for m in ([[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]], [[nan, 0.0], [0.0, 1.0]])
+    ]
     for name, value in wrong if prior else []:
         yield Draw(ahead | {"x": x} | good | {name: value}, result="invalid")
     spoilt = np.array([[0.5, inf], [1.0, 2.0], [0.0, 1.0]])
@@ -217,7 +222,12 @@ def draw_maximum_a_posteriori(rng: np.random.Generator) -> Iterator[Draw]:
         size = 1 + i % 2
         given = {"mean": np.zeros(size), "kappa": 1.0 + i, "df": 2.5, "scale_matrix": covariance_like(rng, size)}
         flags, conventions = ("AMBIGUOUS_CONVENTION",), {"marginal": marginal}
-        yield Draw({"x": short(rng.normal(size=(2 * i, size)))} | given, flags=flags, result="ambiguous", alternatives=conventions)
+        yield Draw(
+            {"x": short(rng.normal(size=(2 * i, size)))} | given,
+            flags=flags,
+            result="ambiguous",
+            alternatives=conventions,
+        )
 
 
 def draw_predictive_log_prob(rng: np.random.Generator) -> Iterator[Draw]:

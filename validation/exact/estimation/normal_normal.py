@@ -123,7 +123,14 @@ def _draws(rng: np.random.Generator, new: bool = False, prior: bool = True) -> I
     given = {"loc": 1.25, "scale": 2.0, "variance": 0.5} if prior else {}
     yield Draw(({"new": 1.25} if new else {}) | {"x": x} | given, flags=("ZERO_DISTANCE",))
     ahead = {"new": 0.5} if new else {}
-    for name, value in (("scale", 0.0), ("scale", -1.0), ("variance", 0.0), ("variance", inf), ("loc", nan), ("loc", inf)):
+    for name, value in (
+        ("scale", 0.0),
+        ("scale", -1.0),
+        ("variance", 0.0),
+        ("variance", inf),
+        ("loc", nan),
+        ("loc", inf),
+    ):
         if prior:
             good = {"loc": 0.5, "scale": 1.5, "variance": 2.0} | {name: value}
             yield Draw(ahead | {"x": np.array([1.0, 2.0])} | good, result="invalid")
