@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from math import log, pi, sqrt
 
-from refengine._arrays import special_functions
 from refengine.domains import Array
 
 # B_2k / (2k (2k - 1)): lgamma(x) ~ (x - 1/2) log x - x + log(2 pi)/2 + sum_k ... / x^(2k-1)  (NIST DLMF 5.11.1)
@@ -17,8 +16,7 @@ _STIRLING = (
     *(43867 / 244188, -174611 / 125400),
 )
 # B_2k / (2k): log x - psi(x) ~ 1/(2x) + sum_k ... / x^2k  (5.11.2)
-_DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
-_LARGE = 12
+_DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160, 43867 / 14364)
 # terms that matter of the series in 1 / (2y + 1)^2 for y in [1, 2), [2, 3), ..., [7, 8)
 _STEP_TERMS = (17, 12, 10, 9, 8, 8, 7)
 _SPLITTER = 2.0**27 + 1
@@ -65,14 +63,25 @@ def remainder(xp: Array, a: Array) -> Array:
 
 
 def log_minus_digamma(xp: Array, x: Array) -> Array:
-    r""":math:`\log x - \psi(x) > 0`, to a few ulp."""
-    small = x < _LARGE
-    y = xp.where(small, x, 1.0)
-    r = 1 / xp.where(small, 1.0, x)
+    r""":math:`h(x) = \log x - \psi(x) > 0`, to a few ulp.
+
+    :math:`h(y) - h(y+1) = 1/y - \log(1 + 1/y) = 2 r / (1 - r) - 2 \operatorname{artanh}(r), r = 1/(2y + 1)`, by which
+    arguments below 10 climb, positive term by positive term, to where the asymptotic series begins to be exact.
+    """
+    steps = (*_STEP_TERMS, 7, 6)
+    small = x < len(steps) + 1
+    first = xp.where(x < 1, 1 / x - xp.log1p(1 / x), _digamma_step(xp.maximum(x, 1.0), steps[0]))
+    climb = sum((_digamma_step(x + k, terms) for k, terms in enumerate(steps[1:], 1)), first)
+    r = 1 / xp.where(small, x + len(steps), x)
     series = 0.0 * r
     for c in reversed(_DIGAMMA):
         series = (c + series) * r * r
-    return xp.where(small, xp.log(y) - special_functions(xp).digamma(y), r / 2 + series)
+    return xp.where(small, climb, 0.0) + (r / 2 + series)
+
+
+def _digamma_step(y: Array, terms: int) -> Array:
+    r = 1 / (2 * y + 1)
+    return 2 * r * (r / (1 - r) - _stirling_step(y, terms))
 
 
 def log1p_minus(xp: Array, t: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from refengine._arrays import elementwise, unbroadcast
 from refengine.domains import Array, NonNegative, Positive
+from refengine.special._polygamma import trigamma
 
 __all__ = ["digamma_difference", "digamma_difference_value_and_vjp", "digamma_difference_vjp"]
 
@@ -60,7 +61,7 @@ def digamma_difference_vjp(g: Array, x: Positive, d: NonNegative) -> tuple[Array
         x1 = x0 + d0
         inside = (x0 > 0) & (d0 >= 0)
         fall = xp.where(inside, -_trigamma_fall(xp, x0, d0), xp.nan)
-        slope = xp.where(inside, _trigamma(xp, x1), xp.nan)
+        slope = xp.where(inside, trigamma(xp, x1), xp.nan)
         return unbroadcast(g * fall, x, dtype), unbroadcast(g * slope, d, dtype)
 
 
@@ -80,17 +81,6 @@ def _slope(coefficients: tuple[float, ...], s: Array, t: Array) -> Array:
         slope = value + t * slope
         value = c + s * value
     return value + t * slope
-
-
-def _trigamma(xp: Array, x: Array) -> Array:
-    head = xp.zeros_like(x)
-    for k in range(_SHIFT):
-        head = head + xp.where(x < _SHIFT, 1 / (x + k) / (x + k), 0.0)
-    r = 1 / xp.where(x < _SHIFT, x + _SHIFT, x)
-    series = 0.0 * r
-    for c in reversed(_TRIGAMMA_SERIES):
-        series = (c + series) * r * r
-    return head + r * (1 + r / 2 + series)
 
 
 def _trigamma_fall(xp: Array, x: Array, d: Array) -> Array:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,6 +64,30 @@ def spread(
     yield from plan.edges()
     yield from plan.outside()
     yield from plan.broadcast()
+
+
+def near_points(
+    rng: np.random.Generator, name: str, roots: Iterable[float], switches: Iterable[float]
+) -> Iterator[Draw]:
+    """Cases of one argument: next to zeros of the function, and on both sides of where algorithms change over."""
+    for root in roots:
+        for _ in range(10):
+            x = root + float(rng.choice([-1.0, 1.0])) * decades(rng, 1e-15, 1e-2)
+            yield Draw({name: x}, flags=("NEAR_ROOT",), difficulty=4)
+        yield Draw({name: root}, flags=("NEAR_ROOT",))
+    for switch in switches:
+        for x in (np.nextafter(switch, -math.inf), switch, np.nextafter(switch, math.inf)):
+            yield Draw({name: float(x)}, flags=("WRONG_BRANCH",), difficulty=3)
+
+
+def distinct(*draws: Iterable[Draw]) -> Iterator[Draw]:
+    """The draws of one argument after another, without those that came before."""
+    seen = set()
+    for draw in chain(*draws):
+        key = repr(sorted(draw.arguments.items()))
+        if key not in seen:
+            seen.add(key)
+            yield draw
 
 
 _SHARES: tuple[tuple[tuple[str, ...], int, float, float, float], ...] = (
@@ -129,11 +154,15 @@ class _Plan:
     def outside(self) -> Iterator[Draw]:
         """Data out of the support, parameters out of their domain, nan."""
         for name, domain in self.domains.items():
-            wrong = [v for v in (domain.low - 1, domain.high + 1) if math.isfinite(v)] if domain.differentiable else []
+            wrong = (
+                [float(v) for v in (domain.low - 1, domain.high + 1) if math.isfinite(v)]
+                if domain.differentiable
+                else []
+            )
             if isinstance(domain, Integers):
                 wrong = [v for v in (domain.low - 1.0, domain.high + 1.0, domain.low + 0.5) if math.isfinite(v)]
             if isinstance(domain, Interval) and not domain.closed and name != self.data:
-                wrong += [v for v in (domain.low, domain.high) if math.isfinite(v)]
+                wrong += [float(v) for v in (domain.low, domain.high) if math.isfinite(v)]
             for value in wrong:
                 if name == self.data:
                     yield Draw(self.point(0.1, 30.0) | {name: value}, flags=("OUT_OF_SUPPORT",))

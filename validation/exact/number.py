@@ -175,6 +175,12 @@ def log(x: Number) -> Number:
 
 
 @_elementwise
+def log1p(x: Number) -> Number:
+    """log(1 + x), which for a tiny x needs no more bits than log."""
+    return Number(x.ball.log1p(), [(x, lambda g: g / (1 + x))])
+
+
+@_elementwise
 def sqrt(x: Number) -> Number:
     return Number(x.ball.sqrt(), [(x, lambda g: g / (2 * sqrt(x)))])
 
@@ -229,6 +235,20 @@ def polygamma(n: int, x: Number) -> Number:
     """The n-th derivative of digamma, n >= 1: (-1)^(n+1) n! zeta(n+1, x)."""
     sign = (-1) ** (n + 1) * math.factorial(n)
     return Number(sign * arb(n + 1).zeta(x.ball), [(x, lambda g: g * polygamma(n + 1, x))])
+
+
+def hypergeometric_u(a: Any, b: Any, x: Number) -> Number:
+    """Tricomi's confluent hypergeometric function for x > 0; its parameters are held."""
+    a, b = number(a), number(b)
+    return Number(x.ball.hypgeom_u(a.ball, b.ball), [(x, lambda g: -(g * a) * hypergeometric_u(a + 1, b + 1, x))])
+
+
+def bessel_i(order: Any, x: Number) -> Number:
+    """The modified Bessel function of the first kind; the order is held."""
+    order = number(order)
+    return Number(
+        x.ball.bessel_i(order.ball), [(x, lambda g: g * (bessel_i(order + 1, x) + order / x * bessel_i(order, x)))]
+    )
 
 
 def pi() -> Number:
