@@ -55,7 +55,7 @@ def poisson(xp: Any, k: Array, concentration: Array, rate: Array) -> Array:
     some = xp.where(events > 0, events, 1.0)
     fit = xp.sum(_poisson_log_prob(xp, k, (events / max(size, 1.0))[..., None]), axis=-1)
     a, b = concentration, rate
-    e = _excess(xp, some, b, a, size, b + size)
+    e = excess(xp, some, b, a, size, b + size)
     spread = _weights(xp, a, some) + remainder(xp, a + some) - remainder(xp, a)
     shares = ((a + some) / a) * (b / (b + size)), ((a + some) / some) * (size / (b + size))
     factor = _pair(xp, a, some, e, *shares) + spread
@@ -64,7 +64,7 @@ def poisson(xp: Any, k: Array, concentration: Array, rate: Array) -> Array:
 
 def poisson_slopes(xp: Any, events: Array, size: float, a: Array, b: Array) -> tuple[Array, Array]:
     """The derivatives of log of Gamma(a + events) b^a / (Gamma(a) (b + size)^(a + events)) to a and b."""
-    e = _excess(xp, events, b, a, size, b + size)
+    e = excess(xp, events, b, a, size, b + size)
     return shape_slope(xp, a, events, e, size / b), -e / b
 
 
@@ -89,7 +89,7 @@ def _factor(xp: Any, a: Array, b: Array, hits: Array, misses: Array) -> Array:
     hits, misses = xp.where(hits > 0, hits, 1.0), xp.where(misses > 0, misses, 1.0)
     c, n = a + b, hits + misses
     p, q = (a + hits) / (c + n), (b + misses) / (c + n)
-    e = _excess(xp, hits, b, a, misses, c + n)
+    e = excess(xp, hits, b, a, misses, c + n)
     prior = _pair(xp, a, b, e, p * (c / a), q * (c / b))
     data = _pair(xp, hits, misses, -e, p * (n / hits), q * (n / misses))
     low, high = xp.minimum(a, b), xp.maximum(a, b)
@@ -104,7 +104,7 @@ def _weights(xp: Any, a: Array, h: Array) -> Array:
     return log_quotient(xp, weight(xp, a), weight(xp, a + h), 1.0 + 0.0 * h)
 
 
-def _excess(xp: Any, k: Array, b: Array, a: Array, m: Array, total: Array) -> Array:
+def excess(xp: Any, k: Array, b: Array, a: Array, m: Array, total: Array) -> Array:
     """``(k b - a m) / total``, the difference rounded about once."""
     product = a * m
     return (product_minus(xp, k, b, product) - product_minus(xp, a, m + 0.0 * a, product)) / total

@@ -21,6 +21,7 @@ from refengine._arrays import elementwise, promote, unbroadcast
 from refengine.domains import Array, Count, NonNegative, Positive
 from refengine.estimation._evidence import two_outcomes, two_slopes
 from refengine.estimation._problem import cotangent, cotangents, problem, to_every
+from refengine.estimation._spread import deviation, two_outcomes_spread, two_outcomes_spread_slopes
 
 __all__ = [
     "Parameters",
@@ -34,6 +35,8 @@ __all__ = [
     "posterior_vjp",
     "predictive_log_prob",
     "predictive_log_prob_vjp",
+    "predictive_standard_deviation",
+    "predictive_standard_deviation_vjp",
 ]
 
 
@@ -88,7 +91,7 @@ def log_evidence(k: Count, n: Count, a: Positive, b: Positive) -> Array:
     section 2.4; MacKay (1992) for the factor.
 
     >>> round(float(log_evidence([1], [2], 1.0, 1.0)), 15), round(-float(np.log(3)), 15)  # each of 0, 1, 2 successes
-    (-1.098612288668110, -1.09861228866811)
+    (-1.09861228866811, -1.09861228866811)
     """
     xp, dtype, k, n, a, b = problem("k n", k=k, n=n, a=a, b=b)
     with np.errstate(all="ignore"):
@@ -210,6 +213,58 @@ def predictive_log_prob_vjp(
         to_a, to_b = _evidence_slopes(xp, new_k[..., None], new_n[..., None], *after)
         g = cotangent(xp, g, to_a.shape)
         return _spread(xp, dtype, g * (to_a - to_b), g * to_a, g * to_b, k, n, a, b)
+
+
+def predictive_standard_deviation(
+    new_k: Count, new_n: Count, k: NonNegative, n: NonNegative, a: Positive, b: Positive
+) -> Array:
+    r"""Standard deviation of the probability of new counts under the posterior, relative to its mean.
+
+    .. math:: \frac{\mathrm{sd}[p(k^* \mid n^*, p)]}{E[p(k^* \mid n^*, p)]} = \sqrt{e^\rho - 1}, \qquad
+              \rho = \log \frac{B(a' + 2 k^*, b' + 2 m^*)\, B(a', b')}{B(a' + k^*, b' + m^*)^2}, \quad m^* = n^* - k^*
+
+    with the shapes of `posterior`. Over the square root of S it is the exact standard error of a mean over S draws;
+    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments, shapes and result as
+    in `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
+    posterior shapes from 1/2 to 1e5. By the moments of a beta distribution, NIST DLMF 5.12.1.
+
+    >>> round(float(predictive_standard_deviation(1, 1, [], [], 1.0, 1.0)) ** 2, 12)  # p is uniform: (1/12) / (1/4)
+    0.333333333333
+    """
+    xp, dtype, new_k, new_n, after = _before_prediction(new_k, new_n, k, n, a, b)
+    with np.errstate(all="ignore"):
+        known, *arguments = _step(xp, new_k, new_n, after)
+        value = deviation(xp, two_outcomes_spread(xp, *arguments))[0]
+        return xp.astype(value + known, dtype, copy=False)
+
+
+def predictive_standard_deviation_vjp(
+    g: Array, new_k: Count, new_n: Count, k: NonNegative, n: NonNegative, a: Positive, b: Positive
+) -> tuple[Array, Array, Array, Array]:
+    r"""Cotangents of k, n, a and b; the new counts have none.
+
+    .. math:: \partial \sqrt{e^\rho - 1} = \frac{e^\rho}{2 \sqrt{e^\rho - 1}} \partial \rho, \qquad
+              \partial_{a'} \rho = Q(a' + b'; n^*) - Q(a'; k^*), \quad
+              \partial_{b'} \rho = Q(a' + b'; n^*) - Q(b'; m^*)
+
+    with the second difference of digammas :math:`Q(x; d) = 2 \psi(x + d) - \psi(x) - \psi(x + 2d)`, and from there as
+    in `posterior_vjp`. No new trials: 0.
+    """
+    xp, dtype, new_k, new_n, after = _before_prediction(new_k, new_n, k, n, a, b)
+    with np.errstate(all="ignore"):
+        known, *arguments = _step(xp, new_k, new_n, after)
+        slope = deviation(xp, two_outcomes_spread(xp, *arguments))[1] + known
+        g = cotangent(xp, g, slope.shape) * slope
+        to_a, to_b = (g * part for part in two_outcomes_spread_slopes(xp, *arguments))
+        return _spread(xp, dtype, to_a - to_b, to_a, to_b, k, n, a, b)
+
+
+def _step(xp: Any, new_k: Array, new_n: Array, after: tuple[Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
+    """0, or nan where there is no deviation; new successes and failures, and the posterior's shapes."""
+    defined, possible = _support(xp, new_k[..., None], new_n[..., None], *after)
+    use = defined & possible
+    hits, misses = xp.where(use, new_k, 0.0), xp.where(use, new_n - new_k, 0.0)
+    return xp.where(use, 0.0, xp.nan), hits, misses, xp.where(use, after[0], 1.0), xp.where(use, after[1], 1.0)
 
 
 def _valid_data(xp: Any, k: Array, n: Array, result: Array) -> Array:

@@ -20,6 +20,8 @@ from refengine._arrays import promote, unbroadcast
 from refengine.domains import Array, Count, NonNegative, Positive
 from refengine.estimation._evidence import two_outcomes, two_slopes
 from refengine.estimation._problem import cotangent
+from refengine.estimation._spread import deviation, two_outcomes_spread
+from refengine.special._second_difference import digamma_fall
 
 __all__ = [
     "log_evidence",
@@ -32,6 +34,8 @@ __all__ = [
     "posterior_vjp",
     "predictive_log_prob",
     "predictive_log_prob_vjp",
+    "predictive_standard_deviation",
+    "predictive_standard_deviation_vjp",
 ]
 
 
@@ -190,6 +194,62 @@ def predictive_log_prob_vjp(g: Array, new: Count, counts: NonNegative, alpha: Po
         slopes = _evidence_slopes(xp, new[..., None, :], after)
         slopes = cotangent(xp, g, slopes.shape[:-1])[..., None] * slopes
         return _to_rows(xp, slopes, _checked(counts=counts)[2], counts, dtype), unbroadcast(slopes, alpha, dtype)
+
+
+def predictive_standard_deviation(new: Count, counts: NonNegative, alpha: Positive) -> Array:
+    r"""Standard deviation of the probability of new counts under the posterior, relative to its mean.
+
+    .. math:: \frac{\mathrm{sd}[p(k^* \mid p)]}{E[p(k^* \mid p)]} = \sqrt{e^\rho - 1}, \qquad
+              e^\rho = \frac{B(\alpha' + 2 k^*)\, B(\alpha')}{B(\alpha' + k^*)^2}
+
+    with :math:`\alpha'` of `posterior` and the multivariate beta function. Over the square root of S it is the exact
+    standard error of a mean over S draws, which
+    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates. Arguments, shapes and result as in
+    `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
+    :math:`\alpha'` from 1/2 to 1e5. By the moments of a Dirichlet distribution, Gelman et al. (2013), section 3.4.
+
+    >>> round(float(predictive_standard_deviation([1, 0], np.zeros((0, 2)), [1.0, 1.0])) ** 2, 12)  # (1/12) / (1/4)
+    0.333333333333
+    """
+    xp, dtype, new, after = _before_prediction(new, counts, alpha)
+    with np.errstate(all="ignore"):
+        known, new, after = _step(xp, new, after)
+        return xp.astype(deviation(xp, _rho(xp, new, after))[0] + known, dtype, copy=False)
+
+
+def predictive_standard_deviation_vjp(
+    g: Array, new: Count, counts: NonNegative, alpha: Positive
+) -> tuple[Array, Array]:
+    r"""Cotangents of counts and alpha; the new counts have none.
+
+    .. math:: \partial_{\alpha'_c} \rho = Q\Bigl(\sum_{c'} \alpha'_{c'}; n^*\Bigr) - Q(\alpha'_c; k^*_c), \qquad
+              \partial \sqrt{e^\rho - 1} = \frac{e^\rho}{2 \sqrt{e^\rho - 1}} \partial \rho
+
+    with Q of the beta-binomial pair, and on to the arguments as in `posterior_vjp`.
+    """
+    xp, dtype, new1, after = _before_prediction(new, counts, alpha)
+    with np.errstate(all="ignore"):
+        known, new1, after = _step(xp, new1, after)
+        slope = deviation(xp, _rho(xp, new1, after))[1] + known
+        trials = xp.sum(new1, axis=-1, keepdims=True)
+        whole = digamma_fall(xp, xp.sum(after, axis=-1, keepdims=True), trials, trials)
+        slopes = (cotangent(xp, g, slope.shape) * slope)[..., None] * (whole - digamma_fall(xp, after, new1, new1))
+        return _to_rows(xp, slopes, _checked(counts=counts)[2], counts, dtype), unbroadcast(slopes, alpha, dtype)
+
+
+def _step(xp: Any, new: Array, after: Array) -> tuple[Array, Array, Array]:
+    """0, or nan where there is no deviation; the new counts, and the posterior's parameter."""
+    defined, possible = _support(xp, new[..., None, :], after)
+    use = defined & possible
+    return xp.where(use, 0.0, xp.nan), xp.where(use[..., None], new, 0.0), xp.where(use[..., None], after, 1.0)
+
+
+def _rho(xp: Any, new: Array, after: Array) -> Array:
+    """The sum over classes, each against all later ones."""
+    parts = two_outcomes_spread(
+        xp, new[..., :-1], _later(xp, new)[..., :-1], after[..., :-1], _later(xp, after)[..., :-1]
+    )
+    return xp.sum(parts, axis=-1)
 
 
 def _checked(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:

@@ -21,6 +21,7 @@ from refengine._arrays import elementwise, promote, unbroadcast
 from refengine.domains import Array, Count, NonNegative, Positive
 from refengine.estimation._evidence import poisson, poisson_slopes
 from refengine.estimation._problem import cotangent, cotangents, problem, to_every
+from refengine.estimation._spread import deviation, poisson_spread, poisson_spread_slopes
 
 __all__ = [
     "Parameters",
@@ -34,6 +35,8 @@ __all__ = [
     "posterior_vjp",
     "predictive_log_prob",
     "predictive_log_prob_vjp",
+    "predictive_standard_deviation",
+    "predictive_standard_deviation_vjp",
 ]
 
 
@@ -203,6 +206,56 @@ def predictive_log_prob_vjp(
         to_a, to_b = _evidence_slopes(xp, new[..., None], *after)
         g = cotangent(xp, g, to_a.shape)
         return _spread(xp, dtype, g * to_a, g * to_b, size, counts, concentration, rate)
+
+
+def predictive_standard_deviation(new: Count, counts: NonNegative, concentration: Positive, rate: Positive) -> Array:
+    r"""Standard deviation of the probability of a new count under the posterior, relative to its mean.
+
+    .. math:: \frac{\mathrm{sd}[p(k^* \mid \lambda)]}{E[p(k^* \mid \lambda)]} = \sqrt{e^\rho - 1}, \qquad
+              e^\rho = \frac{\Gamma(a' + 2 k^*)\, \Gamma(a')}{\Gamma(a' + k^*)^2}
+              \frac{(b' + 1)^{2 a' + 2 k^*}}{b'^{a'} (b' + 2)^{a' + 2 k^*}}
+
+    with a' and b' of `posterior`. Over the square root of S it is the exact standard error of a mean over S draws;
+    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments, shapes and result as
+    in `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
+    posterior parameters from 1/2 to 1e5. By the moments of a gamma distribution, NIST DLMF 5.9.1.
+
+    >>> round(float(predictive_standard_deviation(0, [], 1.0, 1.0)) ** 2, 12)  # E e^(-2 x) = 1/3, (E e^-x)^2 = 1/4
+    0.333333333333
+    """
+    xp, dtype, new, after = _before_prediction(new, counts, concentration, rate)
+    with np.errstate(all="ignore"):
+        known, *arguments = _step(xp, new, after)
+        return xp.astype(deviation(xp, poisson_spread(xp, *arguments))[0] + known, dtype, copy=False)
+
+
+def predictive_standard_deviation_vjp(
+    g: Array, new: Count, counts: NonNegative, concentration: Positive, rate: Positive
+) -> tuple[Array, Array, Array]:
+    r"""Cotangents of counts, concentration and rate; the new count has none.
+
+    .. math:: \partial_{a'} \rho = -\log\Bigl(1 - \frac{1}{(b' + 1)^2}\Bigr) - Q(a'; k^*), \qquad
+              \partial_{b'} \rho = \frac{2 (k^* b' - a')}{b' (b' + 1) (b' + 2)}
+
+    with Q of the beta-binomial pair; :math:`\partial \sqrt{e^\rho - 1} = e^\rho \partial \rho / (2 \sqrt{e^\rho - 1})`,
+    and on to the arguments as in `posterior_vjp`.
+    """
+    size = problem("counts", counts=counts)[2].shape[-1]
+    xp, dtype, new, after = _before_prediction(new, counts, concentration, rate)
+    with np.errstate(all="ignore"):
+        known, *arguments = _step(xp, new, after)
+        slope = deviation(xp, poisson_spread(xp, *arguments))[1] + known
+        g = cotangent(xp, g, slope.shape) * slope
+        to_a, to_b = (g * part for part in poisson_spread_slopes(xp, *arguments))
+        return _spread(xp, dtype, to_a, to_b, size, counts, concentration, rate)
+
+
+def _step(xp: Any, new: Array, after: tuple[Array, Array]) -> tuple[Array, Array, Array, Array]:
+    """0, or nan where there is no deviation; the new count, and the posterior's parameters."""
+    defined, possible = _support(xp, new[..., None], *after)
+    use = defined & possible
+    count = xp.where(use, new, 0.0)
+    return xp.where(use, 0.0, xp.nan), count, xp.where(use, after[0], 1.0), xp.where(use, after[1], 1.0)
 
 
 def _or_nan(size: int) -> float:

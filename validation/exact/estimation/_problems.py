@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.exact.draws import decades, short
+from validation.exact.draws import Draw, decades, short
 from validation.exact.number import Number, number, stated
 
 SIZES = (1, 2, 3, 5, 0, 8, 1, 12, 4, 30)
@@ -93,3 +93,12 @@ def sized(rng: np.random.Generator, low: float, high: float, lead: Any) -> Any:
 def finite(*arrays: Any) -> bool:
     """Whether every element is."""
     return all(-inf < number(x) < inf for array in arrays for x in np.ravel(np.asarray(array, dtype=object)))
+
+
+def certified_spread(draws: Iterator[Draw], *prior: str) -> Iterator[Draw]:
+    """The cases whose posterior has shapes from 1/2 to 1e5 or so, for which a standard deviation is certified."""
+    for draw in draws:
+        shapes = np.concatenate([np.ravel(draw.arguments[name]) for name in prior])
+        counts = sum(float(np.sum(v)) for k, v in draw.arguments.items() if k in ("k", "n", "counts"))
+        if not (np.min(shapes) < 0.5 or np.max(shapes) > 1e4 or counts > 1e5):
+            yield draw

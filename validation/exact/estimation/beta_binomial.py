@@ -10,8 +10,18 @@ import numpy as np
 
 from refengine.estimation.beta_binomial import Parameters
 from validation.exact.draws import Draw, decades
-from validation.exact.estimation._problems import each, everywhere, positive, sized, sizes, total, undefined, whole
-from validation.exact.number import Number, lgamma, number
+from validation.exact.estimation._problems import (
+    certified_spread,
+    each,
+    everywhere,
+    positive,
+    sized,
+    sizes,
+    total,
+    undefined,
+    whole,
+)
+from validation.exact.number import Number, exp, lgamma, number, sqrt
 
 
 def posterior(k: Any, n: Any, a: Any, b: Any) -> Parameters:
@@ -98,6 +108,27 @@ def predictive_log_prob(new_k: Any, new_n: Any, k: Any, n: Any, a: Any, b: Any) 
         if value.stated:
             return everywhere(float(value), 0.0 if float(value) == -inf else nan, *problem)
         return value
+
+    k, n = np.broadcast_arrays(np.asarray(k, dtype=object), np.asarray(n, dtype=object))
+    return each(one, (new_k, 0), (new_n, 0), (k, 1), (n, 1), (a, 0), (b, 0))
+
+
+def predictive_standard_deviation(new_k: Any, new_n: Any, k: Any, n: Any, a: Any, b: Any) -> Any:
+    """From the first two moments of p^k (1 - p)^(n - k) under the posterior, quotients of beta functions.
+
+    Source: nist-dlmf, 5.12.1
+    """
+
+    def one(new_k: Any, new_n: Any, *problem: Any) -> Any:
+        after = _posterior(*problem)
+        if after.a.stated or not (whole(new_k) and whole(new_n) and 0 <= float(new_k) <= float(new_n)):
+            return undefined(*problem)
+        if float(new_n) == 0:
+            return Number(0)
+        hits, misses = float(new_k), float(new_n) - float(new_k)
+        log_first = _log_beta(after.a + hits, after.b + misses) - _log_beta(*after)
+        log_second = _log_beta(after.a + 2 * hits, after.b + 2 * misses) - _log_beta(*after)
+        return sqrt(exp(log_second - 2 * log_first) - 1)
 
     k, n = np.broadcast_arrays(np.asarray(k, dtype=object), np.asarray(n, dtype=object))
     return each(one, (new_k, 0), (new_n, 0), (k, 1), (n, 1), (a, 0), (b, 0))
@@ -219,4 +250,17 @@ def draw_predictive_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for new_k in (5, -1, 0.5):
         data = {"k": np.array([1, 2]), "n": np.array([3, 2]), "a": 1.5, "b": 2.0}
         yield Draw({"new_k": new_k, "new_n": 4} | data, flags=("OUT_OF_SUPPORT",))
+    yield from _bad(rng, True, True)
+
+
+def draw_predictive_standard_deviation(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from certified_spread(_draws(rng, new=True), "a", "b")
+    yield from _fractions(rng, new=True)
+    for a, b in ((3.0, 9.0), (300.0, 900.0), (3e4, 9e4)):  # new counts in the proportion of the posterior
+        for new_k, new_n in ((1, 4), (5, 20), (5, 19)):
+            data = {"new_k": new_k, "new_n": new_n, "k": np.zeros(0), "n": np.zeros(0), "a": a, "b": b}
+            yield Draw(data, flags=("CANCELLATION",), difficulty=4)
+    for new_k in (5, -1, 0.5):
+        data = {"k": np.array([1, 2]), "n": np.array([3, 2]), "a": 1.5, "b": 2.0}
+        yield Draw({"new_k": new_k, "new_n": 4} | data, flags=("OUT_OF_SUPPORT",), result="undefined")
     yield from _bad(rng, True, True)

@@ -9,8 +9,18 @@ from typing import Any
 import numpy as np
 
 from validation.exact.draws import Draw, decades
-from validation.exact.estimation._problems import each, everywhere, positive, sized, sizes, total, undefined, whole
-from validation.exact.number import Number, lgamma, number
+from validation.exact.estimation._problems import (
+    certified_spread,
+    each,
+    everywhere,
+    positive,
+    sized,
+    sizes,
+    total,
+    undefined,
+    whole,
+)
+from validation.exact.number import Number, exp, lgamma, number, sqrt
 
 
 def posterior(counts: Any, alpha: Any) -> Any:
@@ -105,6 +115,28 @@ def predictive_log_prob(new: Any, counts: Any, alpha: Any) -> Any:
         return value
 
     return each(one, (new, 1), (counts, 2), (alpha, 1))
+
+
+def predictive_standard_deviation(new: Any, counts: Any, alpha: Any) -> Any:
+    """From the first two moments of the product of p^k under the posterior, quotients of multivariate beta functions.
+
+    Source: gelman-2013, section 3.4
+    """
+
+    def one(new: Any, counts: Any, alpha: Any) -> Any:
+        after = _posterior(counts, alpha)
+        if after[0].stated or not all(map(whole, new)):
+            return undefined(counts, alpha)
+        if sum(map(float, new)) == 0 or len(alpha) == 1:
+            return Number(0)
+        steps = [_log_beta([a + float(k) * times for a, k in zip(after, new, strict=True)]) for times in (0, 1, 2)]
+        return sqrt(exp(steps[2] + steps[0] - 2 * steps[1]) - 1)
+
+    return each(one, (new, 1), (counts, 2), (alpha, 1))
+
+
+def _log_beta(alpha: Any) -> Any:
+    return total([lgamma(a) for a in alpha]) - lgamma(total(alpha))
 
 
 def _each(definition: Any, counts: Any, alpha: Any) -> Any:
@@ -226,4 +258,17 @@ def draw_predictive_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for k in (-1, 0.5):
         data = {"counts": np.array([[1, 2]]), "alpha": np.array([1.5, 2.0])}
         yield Draw({"new": np.array([k, 1])} | data, flags=("OUT_OF_SUPPORT",))
+    yield from _bad(new=True)
+
+
+def draw_predictive_standard_deviation(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from certified_spread(_draws(rng, new=True), "alpha")
+    yield from _fractions(rng, new=True)
+    for scale in (1.0, 10.0, 100.0, 1e4):  # new counts in the proportion of the posterior
+        for new in ([1, 2, 3], [2, 4, 6], [2, 4, 5], [0, 1, 1]):
+            data = {"new": np.array(new), "counts": np.zeros((0, 3)), "alpha": scale * np.array([2.0, 4.0, 6.0])}
+            yield Draw(data, flags=("CANCELLATION",), difficulty=4)
+    for k in (-1, 0.5):
+        data = {"counts": np.array([[1, 2]]), "alpha": np.array([1.5, 2.0])}
+        yield Draw({"new": np.array([k, 1])} | data, flags=("OUT_OF_SUPPORT",), result="undefined")
     yield from _bad(new=True)

@@ -10,8 +10,18 @@ import numpy as np
 
 from refengine.estimation.gamma_poisson import Parameters
 from validation.exact.draws import Draw, decades
-from validation.exact.estimation._problems import each, everywhere, positive, sized, sizes, total, undefined, whole
-from validation.exact.number import Number, lgamma, log, number
+from validation.exact.estimation._problems import (
+    certified_spread,
+    each,
+    everywhere,
+    positive,
+    sized,
+    sizes,
+    total,
+    undefined,
+    whole,
+)
+from validation.exact.number import Number, exp, lgamma, log, number, sqrt
 
 
 def posterior(counts: Any, concentration: Any, rate: Any) -> Parameters:
@@ -88,6 +98,24 @@ def predictive_log_prob(new: Any, counts: Any, concentration: Any, rate: Any) ->
         if value.stated:
             return everywhere(float(value), 0.0 if float(value) == -inf else nan, *problem)
         return value
+
+    return each(one, (new, 0), (counts, 1), (concentration, 0), (rate, 0))
+
+
+def predictive_standard_deviation(new: Any, counts: Any, concentration: Any, rate: Any) -> Any:
+    """From the first two moments of x^k e^-x under the posterior, quotients of gamma functions.
+
+    Source: nist-dlmf, 5.9.1
+    """
+
+    def one(new: Any, *problem: Any) -> Any:
+        after = _posterior(*problem)
+        if after.rate.stated or not whole(new):
+            return undefined(*problem)
+        a, b, k = *after, float(new)
+        log_first = lgamma(a + k) - lgamma(a) + a * log(b) - (a + k) * log(b + 1)
+        log_second = lgamma(a + 2 * k) - lgamma(a) + a * log(b) - (a + 2 * k) * log(b + 2)
+        return sqrt(exp(log_second - 2 * log_first) - 1)
 
     return each(one, (new, 0), (counts, 1), (concentration, 0), (rate, 0))
 
@@ -202,5 +230,19 @@ def draw_predictive_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for new in (-1, 0.5, inf):
         data = {"counts": np.array([1, 2]), "concentration": 1.5, "rate": 2.0}
         yield Draw({"new": new} | data, flags=("OUT_OF_SUPPORT",))
+    yield from _impossible(new=True)
+    yield from _bad(new=True)
+
+
+def draw_predictive_standard_deviation(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from certified_spread(_draws(rng, new=True), "concentration", "rate")
+    yield from _fractions(rng, new=True)
+    for rate in (3.0, 300.0, 3e4):  # a new count at the posterior's mean
+        for new in (1, 2, 3, 6):
+            data = {"new": new, "counts": np.zeros(0), "concentration": new * rate, "rate": rate}
+            yield Draw(data, flags=("CANCELLATION",), difficulty=4)
+    for new in (-1, 0.5, inf):
+        data = {"counts": np.array([1, 2]), "concentration": 1.5, "rate": 2.0}
+        yield Draw({"new": new} | data, flags=("OUT_OF_SUPPORT",), result="undefined")
     yield from _impossible(new=True)
     yield from _bad(new=True)

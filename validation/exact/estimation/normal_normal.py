@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from refengine.estimation.normal_normal import Parameters
 from validation.exact.draws import Draw, decades, short
 from validation.exact.estimation._problems import each, finite, positive, sized, sizes, total, undefined
-from validation.exact.number import Number, log, number, pi, sqrt
+from validation.exact.number import Number, exp, log, number, pi, sqrt
 
 
 def posterior(x: Any, loc: Any, scale: Any, variance: Any) -> Parameters:
@@ -80,6 +81,23 @@ def predictive_log_prob(new: Any, x: Any, loc: Any, scale: Any, variance: Any) -
         if after.loc.stated or not finite(new):
             return undefined(new, x, loc, scale, variance)
         return _log_normal(new, after.loc, variance + after.scale**2)
+
+    return each(one, (new, 0), (x, 1), (loc, 0), (scale, 0), (variance, 0))
+
+
+def predictive_standard_deviation(new: Any, x: Any, loc: Any, scale: Any, variance: Any) -> Any:
+    """The square of a normal density is one of half the variance times 1 / (2 sqrt(pi v)).
+
+    Source: gelman-2013, section 2.5
+    """
+
+    def one(new: Number, x: Any, loc: Number, scale: Number, variance: Number) -> Any:
+        after = _posterior(x, loc, scale, variance)
+        if after.loc.stated or not finite(new):
+            return undefined(new, x, loc, scale, variance)
+        log_first = _log_normal(new, after.loc, variance + after.scale**2)
+        log_second = _log_normal(new, after.loc, variance / 2 + after.scale**2) - log(4 * pi() * variance) / 2
+        return sqrt(exp(log_second - 2 * log_first) - 1)
 
     return each(one, (new, 0), (x, 1), (loc, 0), (scale, 0), (variance, 0))
 
@@ -158,3 +176,15 @@ def draw_maximum_a_posteriori(rng: np.random.Generator) -> Iterator[Draw]:
 def draw_predictive_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     yield from _draws(rng, new=True)
     yield Draw({"new": inf, "x": np.array([1.0]), "loc": 0.5, "scale": 1.5, "variance": 2.0}, result="invalid")
+
+
+def draw_predictive_standard_deviation(rng: np.random.Generator) -> Iterator[Draw]:
+    for draw in _draws(rng, new=True):
+        x, loc, scale, variance = (np.asarray(draw.arguments[k]) for k in ("x", "loc", "scale", "variance"))
+        if draw.result == "required":  # within a few standard deviations: far away the square overflows
+            n, share = x.shape[-1], variance + x.shape[-1] * scale * scale
+            centre = (variance * loc + scale * scale * x.sum(axis=-1)) / share
+            width = np.sqrt(variance + (scale * scale / share if n else scale * scale) * (variance if n else 1.0))
+            new = centre + width * rng.normal(size=np.shape(centre)) * 2
+            draw = replace(draw, arguments=draw.arguments | {"new": short(new, 12 if np.max(np.abs(new)) < 64 else 45)})
+        yield draw
