@@ -1,7 +1,7 @@
 r"""How far a posterior spreads the probability p of new data: the second moment of p over its squared mean.
 
 :math:`\rho = \log E[p^2] - 2 \log E[p] \ge 0`, so that :math:`\sqrt{e^\rho - 1}` is the standard deviation of p over
-its mean. For counts it is a second difference of log gammas along the step that new counts make, and under a concentrated
+its mean. For counts it is a second difference of log gammas along the step that new counts make, and under a narrow
 posterior the square of something small: again Stirling's leading terms are cancelled on paper.
 """
 
