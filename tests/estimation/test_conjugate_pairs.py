@@ -193,6 +193,8 @@ def test_monte_carlo_prediction_has_the_exact_z_score() -> None:
     twice = float(np.exp(beta_binomial.predictive_log_prob(2 * new_k, 2 * new_n, k, n, a, b)))
     square = special.binom(new_n, new_k) ** 2 / special.binom(2 * new_n, 2 * new_k) * twice
     deviation = math.sqrt(square - once**2) / math.sqrt(draws)
+    relative = float(beta_binomial.predictive_standard_deviation(new_k, new_n, k, n, a, b))
+    np.testing.assert_allclose(relative * once / math.sqrt(draws), deviation, rtol=1e-12)
     rng, z = np.random.default_rng(1), []
     for _ in range(200):
         theta = rng.beta(after.a, after.b, size=draws)
@@ -202,6 +204,23 @@ def test_monte_carlo_prediction_has_the_exact_z_score() -> None:
     assert abs(np.mean(z)) < 5 / math.sqrt(len(z))
     assert stats.chi2.sf(np.sum(np.square(z)), len(z)) > 1e-6
     assert stats.chi2.cdf(np.sum(np.square(z)), len(z)) > 1e-6
+
+
+def test_standard_deviations_are_those_of_draws(rng: np.random.Generator) -> None:
+    """Of a hundred thousand probabilities under draws from the posterior, to the error of their own spread."""
+    size = 100_000
+    rates = rng.gamma(9.5, 1 / 4.0, size)
+    shares = stats.poisson.pmf(2, rates)
+    expected = gamma_poisson.predictive_standard_deviation(2, [3, 5], 1.5, 2.0)
+    np.testing.assert_allclose(np.std(shares) / np.mean(shares), expected, rtol=0.02)
+    after = normal_normal.posterior([0.5, 1.5], 0.0, 1.0, 2.0)
+    densities = np.exp(normal_logpdf(2.5, rng.normal(after.loc, after.scale, size), 2.0))
+    expected = normal_normal.predictive_standard_deviation(2.5, [0.5, 1.5], 0.0, 1.0, 2.0)
+    np.testing.assert_allclose(np.std(densities) / np.mean(densities), expected, rtol=0.02)
+    theta = rng.dirichlet([2.5, 1.5, 4.0], size)
+    shares = 2 * theta[:, 0] * theta[:, 2]
+    expected = dirichlet_multinomial.predictive_standard_deviation([1, 0, 1], [[2, 1, 3]], [0.5, 0.5, 1.0])
+    np.testing.assert_allclose(np.std(shares) / np.mean(shares), expected, rtol=0.02)
 
 
 def test_an_array_of_log_densities_will_do() -> None:
