@@ -1,8 +1,8 @@
-"""The picture on the start page, computed when the documentation is built."""
+"""The pictures of the pages, computed when the documentation is built."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from scipy.special import gammaln
 from refengine.special import log_beta
 from validation.exact.number import lgamma, log, number, working_precision
 
-TARGET = Path(__file__).parents[1] / "_generated" / "beta_density_error.svg"
+HERE = Path(__file__).parents[1]
+TARGET = HERE / "_generated" / "beta_density_error.svg"
+EXAMPLES = {"estimation": "estimation.svg"}  # scripts of docs/example with a figure of their own
 
 
 def exact(a: float) -> float:
@@ -66,7 +68,19 @@ def draw(app: Any) -> None:
     pyplot.close(figure)
 
 
+def draw_examples(app: Any) -> None:
+    """Let the scripts draw theirs."""
+    for name, picture in EXAMPLES.items():
+        spec = util.spec_from_file_location(name, HERE / "example" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        script = util.module_from_spec(spec)
+        spec.loader.exec_module(script)
+        script.draw(TARGET.parent / picture)
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("builder-inited", draw)
+    app.connect("builder-inited", draw_examples)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
