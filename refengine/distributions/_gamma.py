@@ -153,14 +153,22 @@ def inverse_quantile(xp: Any, u: Array, a: Array, b: Array) -> tuple[Array, ...]
 
 def entropy(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:
     """The entropy of a gamma variate, whose large terms Stirling's series has cancelled; its slopes."""
-    value = xp.log(a) / 2 + (_HALF_LOG_2PI + stirling_error(xp, a)) + (a - 1) * log_minus_digamma(xp, a) - xp.log(b)
+    unit = log_quotient(xp, xp.sqrt(a), b, xp.ones_like(a * b))
+    value = unit + (_HALF_LOG_2PI + stirling_error(xp, a)) + (a - 1) * log_minus_digamma(xp, a)
     return positive(xp, a, b), value, 1 / a + (1 - a) * excess_trigamma(xp, a), -1 / b
 
 
 def inverse_entropy(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:
     """The entropy of an inverse gamma variate; its slopes."""
     rest = (_HALF_LOG_2PI + stirling_error(xp, a)) + (a + 1) * log_minus_digamma(xp, a)
-    return positive(xp, a, b), rest - 1.5 * xp.log(a) + xp.log(b), -1 / a - (1 + a) * excess_trigamma(xp, a), 1 / b
+    usual = (a > 1e-150) & (a < 1e150)
+    unit = log_quotient(xp, b, xp.where(usual, a * xp.sqrt(a), 1.0), xp.ones_like(a * b))
+    return (
+        positive(xp, a, b),
+        rest + xp.where(usual, unit, xp.log(b) - 1.5 * xp.log(a)),
+        -1 / a - (1 + a) * excess_trigamma(xp, a),
+        1 / b,
+    )
 
 
 def divergence(xp: Any, a: Array, b: Array, c: Array, d: Array) -> tuple[Array, ...]:

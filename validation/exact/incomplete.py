@@ -25,7 +25,7 @@ from validation.exact.number import Number, Undecided, digamma, exp, log, pointw
 
 SMALL_SHAPE = 8.0
 MOST_TERMS = 20_000
-TINY = 1e-300  # floats choose intervals and points, balls prove them
+TINY, HUGE = 1e-300, 1e300  # floats choose intervals and points, balls prove them
 _RATIOS = tuple(1.05 * 1.09**i for i in range(28))
 
 
@@ -244,7 +244,7 @@ class _GammaSide:
 
     def __init__(self, a: Any, x: Any, sign: int):
         self.a, self.x, self.sign = a, x, sign
-        self.float_a, self.float_x = max(float(a), TINY), max(float(x), TINY)
+        self.float_a, self.float_x = (min(max(float(z), TINY), HUGE) for z in (a, x))
 
     def at(self, v: Any) -> tuple[Any, Any, Any]:
         """p, q and the exponent."""

@@ -97,7 +97,7 @@ def draw_probability(rng: np.random.Generator, inverse: bool) -> Iterator[Draw]:
         yield Draw(point | {"x": point["x"] * (1 + rng.choice([-0.9, 9]) * rng.uniform())}, difficulty=3)
     for switch in (0.5, 1.0, 8.0, 20.0, 200.0):
         yield Draw({"x": 1.0, "concentration": switch, "rate": switch}, flags=("WRONG_BRANCH",), difficulty=3)
-    for x in (5e-324, 1e-310, 1e-300, 1e300):
+    for x in (1e-300, 1e300) if inverse else (5e-324, 1e-310, 1e-300, 1e300):
         yield Draw({"x": x, "concentration": 0.5, "rate": 2.0}, flags=("SUBNORMAL",), difficulty=5)
     for a in (0.5, 1.0, 3.0):
         for x in (0.0, -1.0, inf, -inf):
