@@ -436,9 +436,10 @@ def _log_density_slope(xp: Any, z: Array) -> tuple[Array, Array]:
     return xp.where(left, -2 * xp.sinh(y), xp.expm1(-xp.abs(z))), xp.exp(-y)
 
 
-def _score(xp: Any, z: Array) -> tuple[Array, Array]:
-    """Minus the slope of the log density, and its derivative."""
-    return -xp.expm1(-z), xp.exp(-z)
+def _score(xp: Any, z: Array) -> tuple[Array, Array, Array]:
+    """Minus the slope of the log density, its derivative, and that of z times it."""
+    psi, w = -xp.expm1(-z), xp.exp(-z)
+    return psi, w, psi + z * w
 
 
 def _root_density(xp: Any, z: Array) -> Array:
