@@ -58,13 +58,23 @@ def less_one(xp: Any, total: Array, over: Array, s: Array) -> Array:
 
 
 def log_gamma_excess(xp: Any, r: Array) -> Array:
-    r""":math:`\log\Gamma(r) + \gamma (r - 1) \ge 0`, zero at r = 1, around which it is a series (NIST DLMF 5.7.3)."""
+    r""":math:`\log\Gamma(r) + \gamma (r - 1) \ge 0`, zero at r = 1, around which it is a series."""
     t = r - 1
     near = xp.abs(t) <= 0.5
-    u = xp.where(near, t, 0.0)
-    series = 0.0 * u
-    for i in reversed(range(len(_ZETA_MINUS_1))):
-        series = _ZETA_MINUS_1[i] / (i + 2) - u * series
     far = special_functions(xp).gammaln(xp.where(r < 1e-17, 1.0, r)) + EULER * t
     far = xp.where(r < 1e-17, -xp.log(r) - EULER, far)
-    return xp.where(near, series * u * u - log1p_minus(xp, u), far)
+    return xp.where(near, _excess_series(xp, xp.where(near, t, 0.0)), far)
+
+
+def log_gamma1p(xp: Any, r: Array) -> Array:
+    r""":math:`\log\Gamma(1 + r)` for r >= 0, with relative accuracy near 0."""
+    near = r <= 0.5
+    return xp.where(near, _excess_series(xp, xp.where(near, r, 0.0)) - EULER * r, special_functions(xp).gammaln(1 + r))
+
+
+def _excess_series(xp: Any, t: Array) -> Array:
+    """`log_gamma_excess` of 1 + t for abs(t) <= 1/2 (NIST DLMF 5.7.3)."""
+    series = 0.0 * t
+    for i in reversed(range(len(_ZETA_MINUS_1))):
+        series = _ZETA_MINUS_1[i] / (i + 2) - t * series
+    return series * t * t - log1p_minus(xp, t)

@@ -87,7 +87,7 @@ def quantile(f: Function, slope: float, scale: Array, **noise: Array) -> Array:
         return xp.astype(xp.where((scale > 0) & (scale < xp.inf), value, xp.nan), dtype, copy=False)
 
 
-def quantile_vjp(f: Function, divisors: Divisors, g: Array, scale: Array, **noise: Array) -> Any:
+def quantile_vjp(f: Function, divisors: Divisors, g: Array, scale: Array, **noise: Array) -> tuple[Array, Array]:
     """Cotangents of u and scale."""
     du, _, dscale = line.quantile_vjp(f, divisors, g, 0.0, scale, **noise)
     return du, dscale

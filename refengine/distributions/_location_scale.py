@@ -78,7 +78,9 @@ def quantile(f: Function, loc: Array, scale: Array, **noise: Array) -> Array:
         return xp.astype(xp.where(valid(xp, loc, scale), value, xp.nan), dtype, copy=False)
 
 
-def quantile_vjp(f: Function, divisors: Divisors, g: Array, loc: Array, scale: Array, **noise: Array) -> Any:
+def quantile_vjp(
+    f: Function, divisors: Divisors, g: Array, loc: Array, scale: Array, **noise: Array
+) -> tuple[Array, Array, Array]:
     r"""Cotangents of u, loc, scale: :math:`s f'(u), 1, f(u)`, where f' is one over the product of the ``divisors``."""
     (name,) = noise
     xp, dtype, g, u, loc1, scale1 = elementwise(g=g, **noise, loc=loc, scale=scale)

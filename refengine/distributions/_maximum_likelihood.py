@@ -16,8 +16,8 @@ from refengine._arrays import check_shape, elementwise
 from refengine.distributions._location_scale import Function, Parameters
 from refengine.domains import Array
 
-Score: TypeAlias = Callable[[Any, Array], tuple[Array, Array]]
-"""``psi`` and its derivative."""
+Score: TypeAlias = Callable[[Any, Array], tuple[Array, Array, Array]]
+"""``psi``, its derivative w, and ``v = psi + z w``, the derivative of z psi: far out the sum may cancel."""
 
 _STEPS, _HALVINGS, _POLISH = 200, 40, 3
 
@@ -40,11 +40,11 @@ def fit_vjp(log_density: Function, score: Score, g: Parameters, data: Array, *, 
     xp, dtype, g_loc, g_scale, x = elementwise(g=g[0], g_scale=g[1], data=data)
     with np.errstate(all="ignore"):
         *_, z = _solved(xp, log_density, score, x, most)
-        psi, w = score(xp, z)
+        _, w, v = score(xp, z)
         total = xp.sum(w)
         centre = xp.sum(w * z) / total
         away = z - centre
-        by_scale = (psi + away * w) / (z.shape[0] + xp.sum(w * away * away))
+        by_scale = (v - centre * w) / (z.shape[0] + xp.sum(w * away * away))
         slope = g_loc * (w / total) + (g_scale - g_loc * centre) * by_scale
         return (xp.astype(slope, dtype, copy=False),)
 
@@ -106,9 +106,9 @@ def _cost(xp: Any, log_density: Function, y: Array, m: Array, s: Array) -> Array
 def _step(xp: Any, score: Score, y: Array, m: Array, s: Array) -> tuple[Array, Array]:
     """Newton's step for m in units of s and for log s; along the gradient where the likelihood is not concave."""
     z = (y - m) / s
-    psi, w = score(xp, z)
+    psi, w, v = score(xp, z)
     down, narrow = xp.sum(psi), xp.sum(z * psi) - y.shape[0]
-    ww, wz, zz = xp.sum(w), xp.sum(psi + z * w), xp.sum(z * psi + z * z * w)
+    ww, wz, zz = xp.sum(w), xp.sum(v), xp.sum(z * v)
     determinant = ww * zz - wz * wz
     concave = (ww > 0) & (determinant > 0)
     dm = xp.where(concave, (zz * down - wz * narrow) / determinant, down / y.shape[0])

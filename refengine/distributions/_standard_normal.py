@@ -7,6 +7,7 @@ from typing import Any
 
 from refengine._arrays import special_functions
 from refengine.domains import Array
+from refengine.special.log_ndtr import log_ndtr
 
 HALF_LOG_2PI = log(2 * pi) / 2
 
@@ -28,12 +29,7 @@ def cdf(xp: Any, z: Array) -> Array:
 
 
 def log_cdf(xp: Any, z: Array) -> Array:
-    """Below -1 by the scaled complementary error function (NIST DLMF 7.2.3), whose logarithm does not overflow."""
-    special = special_functions(xp)
-    far = z < -1
-    y = xp.where(far, z, -1.0)
-    left = xp.log(special.erfcx(-y / sqrt(2)) / 2) - y * y / 2
-    return xp.where(far, left, xp.log1p(-special.erfc(xp.where(far, 0.0, z) / sqrt(2)) / 2))
+    return log_ndtr(z)
 
 
 def log_cdf_slope(xp: Any, z: Array) -> tuple[Array, Array]:

@@ -363,6 +363,7 @@ def _log_density(xp: Any, z: Array) -> Array:
     return -xp.log1p(z * z)
 
 
-def _score(xp: Any, z: Array) -> tuple[Array, Array]:
-    """Minus the slope of the log density, and its derivative."""
-    return 2 * z / (1 + z * z), 2 * (1 - z * z) / (1 + z * z) ** 2
+def _score(xp: Any, z: Array) -> tuple[Array, Array, Array]:
+    """Minus the slope of the log density, its derivative, and that of z times it."""
+    r = 1 / (1 + z * z)
+    return 2 * z * r, 2 * (1 - z * z) * r * r, 4 * z * r * r

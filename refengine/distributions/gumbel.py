@@ -16,6 +16,7 @@ from refengine.distributions._divergence import (
     expm1_minus,
     expm1_over,
     less_one,
+    log_gamma1p,
     log_gamma_excess,
 )
 from refengine.distributions._location_scale import (
@@ -314,7 +315,7 @@ def kl_divergence(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: Positive
     xp, dtype, m, s, n, t = elementwise(loc_p=loc_p, scale_p=scale_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
         r = s / t
-        w = special_functions(xp).gammaln(1 + r) - standardised(xp, m, n, t)
+        w = log_gamma1p(xp, r) - standardised(xp, m, n, t)
         log_r = log_quotient(xp, s, t, xp.ones_like(r))
         first = xp.where(r < 1e-300, -log_r - _EULER, log_gamma_excess(xp, r))
         value = xp.where(xp.isinf(r), xp.inf, expm1_minus(xp, w) + first)
@@ -336,7 +337,7 @@ def kl_divergence_vjp(
         g = xp.where(valid(xp, m, s) & valid(xp, n, t), g, xp.nan)
         special = special_functions(xp)
         d, r = standardised(xp, m, n, t), s / t
-        w = special.gammaln(1 + r) - d
+        w = log_gamma1p(xp, r) - d
         half = xp.exp(w / 2)
         dm = -expm1_over(xp, w, t)
         tilt = _EULER + special.digamma(1 + r) * half * half
@@ -435,9 +436,10 @@ def _log_density_slope(xp: Any, z: Array) -> tuple[Array, Array]:
     return xp.where(left, -2 * xp.sinh(y), xp.expm1(-xp.abs(z))), xp.exp(-y)
 
 
-def _score(xp: Any, z: Array) -> tuple[Array, Array]:
-    """Minus the slope of the log density, and its derivative."""
-    return -xp.expm1(-z), xp.exp(-z)
+def _score(xp: Any, z: Array) -> tuple[Array, Array, Array]:
+    """Minus the slope of the log density, its derivative, and that of z times it."""
+    psi, w = -xp.expm1(-z), xp.exp(-z)
+    return psi, w, psi + z * w
 
 
 def _root_density(xp: Any, z: Array) -> Array:

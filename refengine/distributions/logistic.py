@@ -315,10 +315,11 @@ def _log_density_slope(xp: Any, z: Array) -> tuple[Array, Array]:
     return -xp.tanh(z / 2), xp.ones_like(z)
 
 
-def _score(xp: Any, z: Array) -> tuple[Array, Array]:
-    """Minus the slope of the log density, and its derivative."""
+def _score(xp: Any, z: Array) -> tuple[Array, Array, Array]:
+    """Minus the slope of the log density, its derivative, and that of z times it."""
     e = xp.exp(-xp.abs(z))
-    return xp.tanh(z / 2), 2 * e / (1 + e) ** 2
+    psi, w = xp.tanh(z / 2), 2 * e / (1 + e) ** 2
+    return psi, w, psi + z * w
 
 
 def _root_density(xp: Any, z: Array) -> Array:

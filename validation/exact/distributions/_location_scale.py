@@ -124,6 +124,22 @@ def draws(rng: np.random.Generator, near: Any, switches: tuple[float, ...] = (),
 
 BAD = ([1.0, 1.0, 1.0], [], [2.0], [1.0, nan, 2.0], [1.0, inf, 0.0], [-inf, 1.0, 3.0])
 BAD_SCALES = ([0.0, 0.0, 0.0], [], [1.0, -2.0], [1.0, nan, 2.0], [1.0, inf, 0.0], [-inf, 1.0, 3.0])
+
+
+def distinct(**domains: Domain) -> Callable[[np.random.Generator], Iterator[Draw]]:
+    """Cases of few arguments, of which no two are the same although many are short numbers."""
+
+    def draw(rng: np.random.Generator) -> Iterator[Draw]:
+        seen = set()
+        for case in spread(rng, domains):
+            key = str({name: np.asarray(value).tolist() for name, value in case.arguments.items()})
+            if key not in seen:
+                seen.add(key)
+                yield case
+
+    return draw
+
+
 HALF_LINE: dict[str, Domain] = {"x": Interval(0, closed=True), "scale": POSITIVE}
 
 

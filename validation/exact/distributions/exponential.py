@@ -11,7 +11,9 @@ import numpy as np
 from refengine.domains import Interval
 from validation.exact.distributions._location_scale import (
     BAD_SCALES,
+    POSITIVE,
     defined,
+    distinct,
     expm1,
     no_estimate,
     non_negative,
@@ -187,3 +189,6 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
     yield from samples(rng, rng.exponential, positive=True, bad=BAD_SCALES)
+
+
+draw_entropy = draw_mean = draw_variance = draw_mode = distinct(rate=POSITIVE)

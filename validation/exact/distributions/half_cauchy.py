@@ -12,7 +12,9 @@ from scipy import optimize
 
 from validation.exact.distributions._location_scale import (
     BAD_SCALES,
+    POSITIVE,
     defined,
+    distinct,
     half_draws,
     no_estimate,
     samples,
@@ -175,3 +177,6 @@ def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
 def _estimable(data: Any) -> bool:
     values = [float(x) for x in data]
     return all(0 <= x < inf for x in values) and 2 * sum(x > 0 for x in values) > len(values)
+
+
+draw_entropy = draw_mode = distinct(scale=POSITIVE)

@@ -15,6 +15,7 @@ from validation.exact.distributions._location_scale import (
     POSITIVE,
     REAL,
     defined,
+    distinct,
     erf,
     half_draws,
     log_upper,
@@ -183,3 +184,6 @@ def maximum_likelihood(data: Any) -> Any:
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
     yield from samples(rng, partial(rng.gamma, 0.5), positive=True, bad=BAD_SCALES)
+
+
+draw_entropy = draw_mean = draw_variance = draw_mode = distinct(scale=POSITIVE)
