@@ -300,9 +300,7 @@ def mode_vjp(g: Array, concentration: Positive, scale: Positive) -> tuple[Array,
     return cotangents(_mode, g, concentration=concentration, scale=scale)
 
 
-def kl_divergence(
-    concentration_p: Positive, scale_p: Positive, concentration_q: Positive, scale_q: Positive
-) -> Array:
+def kl_divergence(concentration_p: Positive, scale_p: Positive, concentration_q: Positive, scale_q: Positive) -> Array:
     r"""Kullback-Leibler divergence between two Weibull distributions.
 
     .. math:: -\log r - s - \gamma + \gamma r + e^s \Gamma(1 + r) - 1,
@@ -509,7 +507,7 @@ def _quotient(xp: Any, x: Array, y: Array, z: Array) -> Array:
 
 
 def _fit(xp: Any, x: Array) -> tuple[Array, ...]:
-    """log x - M, weights, their mean, log(scale) - M, concentration, scale, where exp(M) is the largest of x."""
+    """Log x - M, weights, their mean, log(scale) - M, concentration, scale, where exp(M) is the largest of x."""
     size = x.shape[0]
     if size < 2 or not bool(xp.all((x > 0) & (x < xp.inf))) or not bool(xp.min(x) < xp.max(x)):
         none = xp.asarray(xp.nan)
