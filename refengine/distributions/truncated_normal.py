@@ -68,7 +68,7 @@ def log_prob_value_and_vjp(
 ) -> tuple[Array, tuple[Array, Array, Array, Array, Array]]:
     """`log_prob` and `log_prob_vjp`; kernels make one pass of both.
 
-    >>> value, (dx, dloc, *_) = log_prob_value_and_vjp(1.0, 1.0, 1.0, 0.0, 2.0)
+    >>> value, (dx, dloc, *_) = log_prob_value_and_vjp(1.0, 1.0, 1.0, 1.0, 0.0, 2.0)
     >>> float(dx), float(dloc)
     (0.0, 0.0)
     """
