@@ -11,7 +11,15 @@ from refengine.domains import Array
 from refengine.special._gauss_legendre import POINTS, WEIGHTS
 from refengine.special._incomplete import incomplete_beta
 from refengine.special._incomplete_inverse import beta_quantile
-from refengine.special._saddle_point import deviance, log1p_minus, log_minus_digamma, product_minus, remainder, sum_error, weight
+from refengine.special._saddle_point import (
+    deviance,
+    log1p_minus,
+    log_minus_digamma,
+    product_minus,
+    remainder,
+    sum_error,
+    weight,
+)
 from refengine.special.digamma_difference import digamma_difference
 from refengine.special.log_beta import log_beta
 from refengine.special.regularized_beta import (
@@ -51,7 +59,14 @@ def icdf(xp: Any, u: Array, a: Array, b: Array) -> tuple[Array, ...]:
     x, y = beta_quantile(xp, a, b, v, 1 - v)
     found = incomplete_beta(xp, a, b, x, y)
     over = x * y
-    slopes = over / found.mass, -over * found.drifts[0], -over * found.drifts[1]
+    # the density at the quantile itself, which x only rounds: its logarithm may be steep
+    s = a + b
+    excess = xp.where(x < 0.5, product_minus(xp, x, s, a), -product_minus(xp, y, s, b)) + xp.where(
+        x < 0.5, x, -y
+    ) * sum_error(a, b)
+    missed = xp.where(v < 0.5, v - found.lower, found.upper - (1 - v))
+    density = found.mass * (1 + (x - y - excess) * (missed / found.mass))
+    slopes = over / density, -over * found.drifts[0], -over * found.drifts[1]
     shape = xp.where(u == 0, a, b)
     edge = xp.where(shape == 1, 1 / xp.where(u == 0, b, a), xp.where(shape > 1, xp.inf, 0.0))
     ends = xp.where(u == 0, 0.0, 1.0), edge, 0.0, 0.0
@@ -103,10 +118,12 @@ _FAR = 8.0
 def _second_order(xp: Any, x: Array, y: Array) -> Array:
     """``f(y) - f(x) - f'(x) (y - x)`` for f = log Gamma(x) - x log x + x, whose second derivative is psi' - 1/x."""
     d = y - x
-    total = 0.0 * d
+    far = xp.maximum(x / y, y / x) > _FAR
+    step, total = xp.where(far, 0.0, d), 0.0 * d
     for t, share in zip(POINTS, WEIGHTS, strict=True):
-        total = total + share * (1 - t) * trigamma_minus(xp, x + t * d)
-    return d * (d * total)
+        total = total + share * (1 - t) * trigamma_minus(xp, x + t * step)
+    whole = (remainder(xp, y) - remainder(xp, x)) - log_ratio(xp, weight(xp, y), weight(xp, x))
+    return xp.where(far, whole + log_minus_digamma(xp, x) * d, d * (d * total))
 
 
 def kl(xp: Any, a: Array, b: Array, c: Array, d: Array) -> tuple[Array, ...]:
@@ -115,11 +132,11 @@ def kl(xp: Any, a: Array, b: Array, c: Array, d: Array) -> tuple[Array, ...]:
     p, q, u, v = (xp.where(turned, x, y) for x, y in ((b, a), (a, b), (d, c), (c, d)))
     cross = product_minus(xp, p / t, v, q / t * u) * t  # p v - q u over t
     first = -deviance(xp, p / s, u, v, cross / s * 1.0)
-    ratios = xp.maximum(xp.maximum(a / c, c / a), xp.maximum(b / d, d / b))
-    far = ratios > _FAR  # where the divergence is as large as its terms, and the quadrature would need more points
-    e1, f1 = xp.where(far, a, c), xp.where(far, b, d)
-    rest = (_second_order(xp, a, e1) + _second_order(xp, b, f1)) - _second_order(xp, s, e1 + f1)
-    plain = (c - a) * digamma_difference(a, b) + (d - b) * digamma_difference(b, a) + (log_beta(c, d) - log_beta(a, b))
+    rest = (_second_order(xp, a, c) + _second_order(xp, b, d)) - _second_order(xp, s, t)
+    # a divergence from small shapes to ones of another size is as large as its terms
+    ratio = xp.maximum(xp.maximum(a / c, c / a), xp.maximum(b / d, d / b))
+    far = (ratio > 1000) & (xp.minimum(a, b) < 1)
+    plain = (c - a) * digamma_difference(a, b) + (d - b) * digamma_difference(b, a) + _log_beta_ratio(xp, c, d, a, b)
     found = xp.where(far, plain, first + rest)
     e = c * b - a * d
     by_q = (_by_q(xp, a, b, c, d, s, t, e), _by_q(xp, b, a, d, c, s, t, -e))
@@ -127,10 +144,24 @@ def kl(xp: Any, a: Array, b: Array, c: Array, d: Array) -> tuple[Array, ...]:
     return positive(xp, a, b, c, d), found, *by_p, *by_q
 
 
+def _log_beta_ratio(xp: Any, c: Array, d: Array, a: Array, b: Array) -> Array:
+    """``log(B(c, d) / B(a, b))`` with one logarithm of what is not small."""
+    (above, top), (below, bottom) = _parts(xp, c, d), _parts(xp, a, b)
+    return (above - below) - log_ratio(xp, top, bottom)
+
+
+def _parts(xp: Any, a: Array, b: Array) -> tuple[Array, Array]:
+    """R and w with ``B(a, b) = exp(r) / w``, as in `log_beta`."""
+    low, high = xp.minimum(a, b), xp.maximum(a, b)
+    powers = low * xp.log1p(xp.minimum(high / low, xp.asarray(1e300))) + high * xp.log1p(low / high)
+    errors = remainder(xp, low) + (remainder(xp, high) - remainder(xp, low + high))
+    return errors - powers, weight(xp, low) * (weight(xp, high) / weight(xp, low + high))
+
+
 def _by_q(xp: Any, a: Array, b: Array, c: Array, d: Array, s: Array, t: Array, e: Array) -> Array:
     """``psi(c) - psi(t) - (psi(a) - psi(s))``."""
     wide = _log_gap(xp, c, a, s, t, e) - _fall(xp, c, a) + _fall(xp, t, s)
-    return xp.where((b < a) & (d < c), digamma_difference(a, b) - digamma_difference(c, d), wide)
+    return xp.where((b < a) | (d < c), digamma_difference(a, b) - digamma_difference(c, d), wide)
 
 
 def _by_p(xp: Any, a: Array, b: Array, c: Array, d: Array, s: Array, e: Array) -> Array:
@@ -224,7 +255,7 @@ def fit(xp: Any, x: Array) -> tuple[Array, Array]:
     if size < 2 or not bool(xp.all((x > 0) & (x < 1))) or not bool(xp.min(x) < xp.max(x)):
         return xp.asarray(xp.nan), xp.asarray(xp.nan)
     middle = xp.mean(x)
-    left, right = _shortfall(xp, x - middle, middle), _shortfall(xp, middle - x, 1 - middle)
+    left, right = _shortfall(xp, x - middle, x, middle), _shortfall(xp, middle - x, 1 - x, 1 - middle)
     size_0 = middle * (1 - middle) / xp.mean((x - middle) ** 2)
     a, b = middle * size_0, (1 - middle) * size_0
     for _ in range(200):
@@ -239,8 +270,8 @@ def fit(xp: Any, x: Array) -> tuple[Array, Array]:
     return a, b
 
 
-def _shortfall(xp: Any, d: Array, middle: Array) -> Array:
-    """The average of ``log(1 + d / middle)``, which d leaves where its own average is next to nothing."""
+def _shortfall(xp: Any, d: Array, x: Array, middle: Array) -> Array:
+    """The average of ``log(x / middle)``, given d = x - middle, whose own average is next to nothing."""
     t = d / middle
-    rest = xp.where(t > -0.5, log1p_minus(xp, t), xp.log((middle + d) / middle) - t)
+    rest = xp.where(t > -0.5, log1p_minus(xp, t), xp.log(x / middle) - t)
     return xp.mean(d) / middle + xp.mean(rest)

@@ -11,6 +11,7 @@ from refengine.special.digamma_difference import _slope
 
 EULER = 0.57721566490153286061
 
+
 def log1mexp(xp: Any, w: Array, log_w: Array) -> Array:
     """``log(1 - exp(-w))`` for w >= 0, given its logarithm for where w underflows."""
     near = w < log(2)
@@ -74,7 +75,7 @@ _LGAMMA = tuple(zeta(n) / n for n in range(2, 56))
 
 
 def lgamma1p_rest(xp: Any, r: Array) -> Array:
-    r""":math:`\log\Gamma(1 + r) + \gamma r = \sum_{n \ge 2} \zeta(n) (-r)^n / n` for abs(r) <= 1/2 (NIST DLMF 5.7.3)."""
+    r""":math:`\log\Gamma(1 + r) + \gamma r = \sum_{n \ge 2} \zeta(n) (-r)^n / n` for abs(r) <= 1/2 (DLMF 5.7.3)."""
     series = 0.0 * r
     for c in reversed(_LGAMMA):
         series = c - r * series

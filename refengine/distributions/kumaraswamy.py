@@ -173,7 +173,7 @@ def icdf(u: Unit, a: Positive, b: Positive) -> Array:
 
     u, a, b: broadcast together. 0 and 1 at u = 0 and 1, nan outside [0, 1]. Kumaraswamy (1980).
 
-    >>> float(icdf(0.75, 1.0, 2.0))
+    >>> round(float(icdf(0.75, 1.0, 2.0)), 12)
     0.5
     """
     return value(_icdf, u=u, a=a, b=b)
@@ -195,7 +195,7 @@ def sample(noise: Unit, a: Positive, b: Positive) -> Array:
 
     noise, a, b: broadcast together; noise is uniform on (0, 1). Kumaraswamy (1980).
 
-    >>> float(sample(0.75, 1.0, 2.0))
+    >>> round(float(sample(0.75, 1.0, 2.0)), 12)
     0.5
     """
     return icdf(noise, a, b)
@@ -230,7 +230,8 @@ def mode(a: Positive, b: Positive) -> Array:
 
     .. math:: \left(\frac{a - 1}{a b - 1}\right)^{1/a} \text{ for } a, b \ge 1
 
-    a, b: broadcast together. nan where a or b is below 1 or both are 1: at an edge, at both, or everywhere. Jones (2009).
+    a, b: broadcast together. nan where a or b is below 1 or both are 1: at an edge, at both, or everywhere. Jones
+    (2009).
 
     >>> round(float(mode(2.0, 2.0)) ** 2, 12)  # 1/3
     0.333333333333
@@ -270,7 +271,8 @@ def maximum_likelihood_vjp(g: Parameters, data: Unit) -> tuple[Array]:
     r"""Cotangent of the data, by the implicit function theorem.
 
     With :math:`y = \log x` the estimates solve :math:`u = 1/a + \overline{(1 - (b-1) s) y} = 0` and
-    :math:`v = 1/b + \bar\ell = 0`. From v, :math:`\partial_{y_i} b = -b^2 (\overline{s y} \, \partial_{y_i} a + a s_i/N)`,
+    :math:`v = 1/b + \bar\ell = 0`. From v,
+    :math:`\partial_{y_i} b = -b^2 (\overline{s y} \, \partial_{y_i} a + a s_i/N)`,
     and with y = c + o around :math:`c = \overline{s y} / \bar s`, where the large terms of u cancel by
     :math:`1 - b \bar s = b \, \overline{\log(1+s) - s}` (b times the average of l is -1),
 
@@ -309,9 +311,7 @@ def _pieces(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
 
 def _ends(xp: Any, x: Array, low: tuple[Any, ...], high: tuple[Any, ...], results: tuple[Array, ...]) -> Any:
     """The results, but those of the edges on the edges."""
-    return tuple(
-        xp.where(x == 0, e, xp.where(x == 1, f, r)) for e, f, r in zip(low, high, results, strict=True)
-    )
+    return tuple(xp.where(x == 0, e, xp.where(x == 1, f, r)) for e, f, r in zip(low, high, results, strict=True))
 
 
 def _log_prob(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:

@@ -1,4 +1,4 @@
-r"""Student's t distribution with df degrees of freedom, :math:`f(x; \nu, \mu, \sigma) \propto (1 + z^2/\nu)^{-(\nu+1)/2}`.
+r"""Student's t distribution, :math:`f(x; \nu, \mu, \sigma) \propto (1 + z^2/\nu)^{-(\nu+1)/2}`; nu is df.
 
 :math:`z = (x - \mu)/\sigma, q = z^2/\nu`, and :math:`\delta` as in `refengine.distributions._student`.
 
@@ -39,8 +39,8 @@ def log_prob(x: Real, df: Positive, loc: Real, scale: Positive) -> Array:
               - \tfrac12 \log(\pi \nu \sigma^2) - \tfrac{\nu+1}{2} \log(1 + q)
               = \delta(\nu/2) - \tfrac12 \log(2 \pi \sigma^2) - \tfrac{\nu+1}{2} \log(1 + q)
 
-    x, df, loc, scale: broadcast together. Certified for df from 1e-3 to 1e15. Beyond q = 1 the logarithm of q meets that
-    of the scale on paper. Johnson, Kotz and Balakrishnan (1995), chapter 28; NIST DLMF 5.11.13.
+    x, df, loc, scale: broadcast together. Certified for df from 1e-3 to 1e15. Beyond q = 1 the logarithm of q meets
+    that of the scale on paper. Johnson, Kotz and Balakrishnan (1995), chapter 28; NIST DLMF 5.11.13.
 
     >>> round(float(log_prob(0.0, 1.0, 0.0, 1.0)), 12)  # Cauchy: -log(pi)
     -1.144729885849
@@ -50,9 +50,7 @@ def log_prob(x: Real, df: Positive, loc: Real, scale: Positive) -> Array:
     return value(_log_prob, x=x, df=df, loc=loc, scale=scale)
 
 
-def log_prob_vjp(
-    g: Array, x: Real, df: Positive, loc: Real, scale: Positive
-) -> tuple[Array, Array, Array, Array]:
+def log_prob_vjp(g: Array, x: Real, df: Positive, loc: Real, scale: Positive) -> tuple[Array, Array, Array, Array]:
     r"""Cotangents of x, df, loc and scale.
 
     .. math:: \partial_x = -\frac{\nu+1}{x - \mu} p = -\partial_\mu, \quad

@@ -7,8 +7,8 @@ the normaliser is :math:`\phi(r) G, G = \int e^{-s(s+2r)/2} ds`, and every gradi
 G and the moments are Gauss-Legendre sums over the part of the interval that matters, whose terms are positive.
 
 Every function broadcasts its arguments; float32 when every floating array is, else float64, and float64 inside. low may
-be -inf and high inf, with zero gradients. A loc that is not finite, a scale that is not positive and finite, low >= high
-and nan: nan, with nan gradients.
+be -inf and high inf, with zero gradients. A loc that is not finite, a scale that is not positive and finite, low >=
+high and nan: nan, with nan gradients.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def log_prob_value_and_vjp(
 ) -> tuple[Array, tuple[Array, Array, Array, Array, Array]]:
     """`log_prob` and `log_prob_vjp`; kernels make one pass of both.
 
-    >>> value, (dx, dloc, *_) = log_prob_value_and_vjp(1.0, 1.0, 1.0, 0.0, 2.0)
+    >>> value, (dx, dloc, *_) = log_prob_value_and_vjp(1.0, 1.0, 1.0, 1.0, 0.0, 2.0)
     >>> float(dx), float(dloc)
     (0.0, 0.0)
     """

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+import validation.exact.special.regularized_beta as integral
 from refengine.distributions.beta import Parameters
 from refengine.domains import Interval
-import validation.exact.special.regularized_beta as integral
 from validation.exact import incomplete
 from validation.exact.distributions._domain import (
     data_draws,
@@ -26,7 +26,7 @@ from validation.exact.draws import Draw, decades, short, spread
 from validation.exact.number import Number, digamma, exp, lgamma, log, number, pi, pointwise, stated
 
 RANGES = {n + q: (1e-6, 1e15) for n in "ab" for q in ("", "_p", "_q")}
-RANGES |= {"rate_q": (1e-300, 1e15), "concentration_q": (1e-6, 1e15), "scale_q": (1e-100, 1e15)}
+RANGES |= {"x": (1e-300, 1e15), "rate_q": (1e-300, 1e15), "concentration_q": (1e-6, 1e15), "scale_q": (1e-100, 1e15)}
 SHAPES = {"a": Interval(0), "b": Interval(0)}
 
 

@@ -127,7 +127,12 @@ def _cases(with_x: bool) -> Callable[[np.random.Generator], Iterator[Draw]]:
                 if kind != "around" and rng.integers(3) == 0:
                     loc, scale = loc * 2.0 ** rng.integers(-40, 40), scale * 2.0 ** rng.integers(-40, 40)
                 yield _case(rng, with_x, loc, scale, loc + scale * low, loc + scale * high, flags, difficulty)
-        for loc, scale, low, high in ((0.0, 1.0, -inf, inf), (1.0, 2.0, 1.0, inf), (1.0, 2.0, -inf, 1.0), (0.0, 1.0, 0.0, 2.0)):
+        for loc, scale, low, high in (
+            (0.0, 1.0, -inf, inf),
+            (1.0, 2.0, 1.0, inf),
+            (1.0, 2.0, -inf, 1.0),
+            (0.0, 1.0, 0.0, 2.0),
+        ):
             yield _case(rng, with_x, loc, scale, low, high, ("WRONG_BRANCH",), 2)
         yield _case(rng, with_x, -1e8, 1.0, 0.0, inf, ("HUGE_PARAMETER",), 4)
         yield from _bad(with_x)
@@ -146,7 +151,11 @@ def _case(rng: Any, with_x: bool, loc: Any, scale: Any, low: Any, high: Any, fla
         a, b = max(low, min(loc - 4 * scale, high - 1)), min(high, max(loc + 4 * scale, low + 1))
         reach = min(b - a, scale * scale / max(abs(low - loc), abs(high - loc), scale) * 20) if b > a else 0.0
         x = a + rng.uniform() * reach if low >= loc else b - rng.uniform() * reach
-        x = float(min(max(x, low), high)) if rng.uniform() > 0.1 else (low if low > -inf else high if high < inf else 0.0)
+        x = (
+            float(min(max(x, low), high))
+            if rng.uniform() > 0.1
+            else (low if low > -inf else high if high < inf else 0.0)
+        )
         x = short(x) if difficulty == 1 else x
         if not low <= x <= high:
             flags = (*flags, "OUT_OF_SUPPORT")

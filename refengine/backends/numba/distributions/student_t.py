@@ -2,8 +2,8 @@
 
 With ``y = df/2`` and ``m = y - 1/4`` the ratio of gammas is centred, ``Gamma(y + 1/2) / Gamma(y) = sqrt(m) exp(s(m))``,
 where s is a series in 1/m^2 (NIST DLMF 5.11.8 at h = 1/4 and 3/4). Small y are raised by 12,
-``Gamma(y + 1/2) / Gamma(y) = prod_k (y + k) / (y + k + 1/2) * Gamma(y + n + 1/2) / Gamma(y + n)``. Its logarithm, those of
-the scale and of df stand under one logarithm. The derivative to y, less 1/(2y), is
+``Gamma(y + 1/2) / Gamma(y) = prod_k (y + k) / (y + k + 1/2) * Gamma(y + n + 1/2) / Gamma(y + n)``. Its logarithm
+and those of the scale and of df stand under one logarithm. The derivative to y, less 1/(2y), is
 
     sum_k 1 / (4 (y + k) (y + k + 1/2) (y + k + 1)) + 1 / (8 m (m + 1/4)) + s'(m),
 

@@ -1,14 +1,15 @@
 """Value and gradients of the truncated normal log density in one pass.
 
 The interval in units of the scale lies at distance r from the mode, or around it (r = 0). With
-``J_n = integral of t^n exp(-t (t + 2 r) / 2)`` over the part of the interval above that point and, around the mode, also
-of the part below, the density is ``exp(-d (d + 2 r) / 2) / (scale J_0)`` at distance d. A reach contributes
+``J_n = integral of t^n exp(-t (t + 2 r) / 2)`` over the part of the interval above that point and, around the mode,
+also of the part below, the density is ``exp(-d (d + 2 r) / 2) / (scale J_0)`` at distance d. A reach contributes
 sums over sixteen Gauss-Legendre points on each of three parts, finer next to the mode.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -20,8 +21,8 @@ from refengine.distributions.truncated_normal import *
 
 _NODES, _SHARES = np.polynomial.legendre.leggauss(16)
 _CUTS = (0.0, 0.125, 0.375, 1.0)
-_P = np.concatenate([(a + b) / 2 + (b - a) / 2 * _NODES for a, b in zip(_CUTS[:-1], _CUTS[1:], strict=True)])
-_W = np.concatenate([(b - a) / 2 * _SHARES for a, b in zip(_CUTS[:-1], _CUTS[1:], strict=True)])
+_P = np.concatenate([(a + b) / 2 + (b - a) / 2 * _NODES for a, b in pairwise(_CUTS)])
+_W = np.concatenate([(b - a) / 2 * _SHARES for a, b in pairwise(_CUTS)])
 _REACH = 100.0  # exp(-50) is nothing
 
 

@@ -19,7 +19,7 @@ from refengine.distributions.weibull import *
 
 @numba.njit(error_model="numpy", cache=True)
 def _edge(k, scale):
-    """x = 0, where the density is proportional to x^(k-1)."""
+    """X = 0, where the density is proportional to x^(k-1)."""
     if k == 1.0:
         return -math.log(scale), -1.0 / scale, -math.inf, -1.0 / scale
     side = math.inf if k > 1.0 else -math.inf
