@@ -60,9 +60,7 @@ def log_prob_vjp(g: Array, x: Real, mean: Real, covariance: Real) -> tuple[Array
     return log_prob_value_and_vjp(g, x, mean, covariance)[1]
 
 
-def log_prob_value_and_vjp(
-    g: Array, x: Real, mean: Real, covariance: Real
-) -> tuple[Array, tuple[Array, Array, Array]]:
+def log_prob_value_and_vjp(g: Array, x: Real, mean: Real, covariance: Real) -> tuple[Array, tuple[Array, Array, Array]]:
     """`log_prob` and `log_prob_vjp`, which share the factor.
 
     >>> value, (dx, dmean, dcovariance) = log_prob_value_and_vjp(1.0, [2.0], [0.0], [[1.0]])

@@ -12,6 +12,7 @@ import numpy as np
 from validation.exact.distributions._counts import (
     LARGEST,
     count,
+    distinct,
     draw_modes,
     draw_pairs,
     draw_probabilities,
@@ -56,6 +57,7 @@ def trials(k: Number, p: Number) -> Any:
     return log_prob(k - 1, p)
 
 
+@distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     other = {"trials": trials}
     for _ in range(70):

@@ -127,7 +127,9 @@ def _draws(
     x, mean = short(rng.normal(size=3)), short(rng.normal(size=3))
     for given in (crooked, matrix, make(rng, 1), make(rng, 4)):
         point = (x, mean) if len(given) == 3 else (np.ones(len(given)), np.zeros(len(given)))
-        yield draw(*point, given, flags=flags, result="ambiguous" if conventions else "required", alternatives=conventions)
+        yield draw(
+            *point, given, flags=flags, result="ambiguous" if conventions else "required", alternatives=conventions
+        )
     for i, value in ((0, inf), (2, -inf)):
         yield draw(np.where(np.arange(3) == i, value, x), mean, matrix, flags=("OUT_OF_SUPPORT",))
     yield draw(x * nan, mean, matrix, result="invalid")
