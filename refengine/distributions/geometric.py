@@ -392,7 +392,7 @@ def maximum_likelihood_vjp(g: Array, data: NonNegative) -> tuple[Array]:
             -x.shape[0] / (x.shape[0] + xp.sum(x)) ** 2 if x.shape[0] else xp.asarray(xp.nan),
             xp.nan,
         )
-        return (xp.astype(g * slope + 0.0 * x, dtype, copy=False),)
+        return (xp.astype(g * slope + xp.zeros_like(x), dtype, copy=False),)
 
 
 def _tails(xp: Any, k: Array, p: Array) -> Tails:

@@ -445,7 +445,7 @@ def _icdf(xp: Any, u: Array, r: Array, p: Array) -> Array:
         return _tails(xp, k, s, q)
 
     end = xp.where(q == 0, 0.0, xp.inf)
-    return as_count(xp, smallest(xp, u, end, lambda k: tails(k).cdf, lambda k: tails(k).sf), valid & unit(u))
+    return as_count(xp, smallest(xp, u, end, s * q / (1 - q), s * q / (1 - q) / (1 - q), tails), valid & unit(u))
 
 
 def _mode(xp: Any, r: Array, p: Array) -> tuple[Array, Array]:
