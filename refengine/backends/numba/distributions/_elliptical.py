@@ -21,8 +21,8 @@ import numpy as np
 
 from refengine._arrays import unbroadcast
 from refengine.backends.numba import _gamma
-from refengine.backends.numba.distributions import _matrix
 from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba.distributions import _matrix
 from refengine.distributions._matrix import batched, cotangent
 
 COVARIANCE, CHOLESKY, PRECISION = 0, 1, 2
