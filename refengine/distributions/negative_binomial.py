@@ -318,7 +318,7 @@ def mode(r: Positive, p: Unit) -> Array:
     .. math:: \lfloor (r-1) p / (1-p) \rfloor \quad (r > 1), \qquad 0 \quad (r \le 1)
 
     r, p: broadcast together. -1 where two counts are equally probable, at p = 1, and where r is not positive and
-    finite or p outside [0, 1]; 2^63 - 1 for larger modes. Johnson, Kemp and Kotz (2005), section 5.4.
+    finite or p outside [0, 1]; 2^63 - 1 for modes above 2^53. Johnson, Kemp and Kotz (2005), section 5.4.
 
     >>> int(mode(3.25, 0.5)), int(mode(3.0, 0.5)), int(mode(0.5, 0.9))
     (2, -1, 0)
@@ -456,6 +456,7 @@ def _mode(xp: Any, r: Array, p: Array) -> tuple[Array, Array]:
     k = xp.where(step >= 0, k + 1, k)
     tie = excess(xp, p, k, s)
     k = xp.where(tie < 0, k - 1, k)
+    k = xp.where(k > 2.0**53, xp.inf, k)
     return k, positive(xp, r) & (p >= 0) & (p < 1) & ((tie != 0) | (k == 0))
 
 

@@ -221,10 +221,10 @@ def draw_samples(
         yield Draw({"data": data}, flags=("HUGE_PARAMETER",), difficulty=3)
     for _ in range(8):  # real numbers take the place of counts
         yield Draw({"data": short(rng.uniform(0, 1, size=int(rng.integers(2, 9))))})
-    for data in ([0.0], [0.0, 0.0, 0.0], [1.0], [5e-324, 0.0], [0.0, 1.0]):
-        yield Draw({"data": np.array(data)}, flags=("SUPPORT_EDGE",))
-    for data in ([], [nan, 1.0], [1.0, invalid], [inf, 0.0]):
-        yield Draw({"data": np.array(data)}, result="invalid")
+    for edge in ([0.0], [0.0, 0.0, 0.0], [1.0], [5e-324, 0.0], [0.0, 1.0]):
+        yield Draw({"data": np.array(edge)}, flags=("SUPPORT_EDGE",))
+    for bad in ([], [nan, 1.0], [1.0, invalid], [inf, 0.0]):
+        yield Draw({"data": np.array(bad)}, result="invalid")
 
 
 def bernoulli_divergence(p: Number, q: Number) -> Any:

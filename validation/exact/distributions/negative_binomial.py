@@ -254,7 +254,9 @@ def mode(r: Number, p: Number) -> int:
         return 0
     k = math.floor(float(top.ball.floor().mid()))
     tie = k > 0 and (r - 1) * p == k * (1 - p)
-    return -1 if tie else min(k, LARGEST)
+    if k > 2**53:
+        return LARGEST
+    return -1 if tie else k
 
 
 def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
