@@ -131,16 +131,22 @@ def excess(xp: Any, p: Array, k: Array, r: Array) -> Array:
     return product_minus(xp, p, k + r, k) + p * sum_error(k, r)
 
 
-def smallest(xp: Any, u: Array, high: Array, cdf: Callable[[Array], Array], sf: Callable[[Array], Array]) -> Array:
-    """The smallest count k with cdf(k) >= u: bisection between -1 and ``high``, which has that property or is inf.
+def smallest(xp: Any, u: Array, high: Array, mean: Array, variance: Array, tails: Callable[[Array], Tails]) -> Array:
+    """The smallest count k with cdf(k) >= u, ``high`` at u = 1: bisection between the bounds of Cantelli's inequality.
 
     From u = 1/2 on the survival function is compared with 1 - u, which is exact.
     """
-    end = xp.minimum(high, _MOST)
-    low, top = 0.0 * (u + end) - 1, end + 0.0 * u
-    for _ in range(54):
+    sd, end = xp.sqrt(variance), xp.minimum(high, _MOST)
+    low = xp.floor(mean - sd * xp.sqrt((1 - u) / u)) - 2
+    top = xp.ceil(mean + sd * xp.sqrt(u / (1 - u))) + 2
+    low = xp.maximum(xp.where(low < end, low, end - 1), -1.0)
+    top = xp.where(top < end, top, end)
+    for _ in range(60):
+        if bool(xp.all(top - low <= 1)):
+            break
         middle = xp.floor((low + top) / 2)
-        reached = xp.where(u < 0.5, cdf(middle) >= u, sf(middle) <= 1 - u) & (middle >= 0)
+        found = tails(middle)
+        reached = xp.where(u < 0.5, found.cdf >= u, found.sf <= 1 - u)
         low, top = xp.where(reached, low, middle), xp.where(reached, middle, top)
     return xp.where(u == 0, 0.0, xp.where((u == 1) | (top >= _MOST), high, top))
 
@@ -197,40 +203,51 @@ def gamma_tails(xp: Any, k: Array, x: Array) -> Tails:
     share = xp.where(far, x / m, 0.05)
     power = (share * xp.exp(1 - share)) ** m * xp.exp(-stirling_error(xp, m)) / xp.sqrt(2 * pi * m)
     density = xp.where(k == 0, xp.exp(-x), power)
-    return _tails(xp, incomplete_gamma(xp, k + 1, x), far, density, x, 1.0)
+    return _tails(xp, incomplete_gamma(xp, k + 1, x), far, far & (x < 0), density, x, 1.0)
 
 
 def beta_tails(xp: Any, k: Array, b: Array, p: Array, *, to_b: bool = False) -> Tails:
-    """Tails whose sf is I_p(k + 1, b), slopes to p, or to b and p; as `gamma_tails` far below the mean."""
-    a, found = k + 1, incomplete_beta(xp, k + 1, b, p, 1 - p)
-    s = a + b
-    far = (p > 0) & (p * s < 0.1 * a)
-    q = xp.where(far, p, 0.1 * a / s)
-    rest = xp.exp(b / a * xp.log1p((a - q * s) / b))  # of the factor (1-p)^b, for each of the a factors p
-    low, high = xp.minimum(a, b), xp.maximum(a, b)
-    errors = remainder(xp, low) + (remainder(xp, high) - remainder(xp, s))
-    scale = weight(xp, low) * (weight(xp, high) / weight(xp, s)) * xp.exp(-errors)
-    density = scale * (q * (s / a) * rest) ** k * (s / a * rest)
+    """Tails whose sf is I_p(k + 1, b), slopes to p, or to b and p; far from the mean as `gamma_tails`."""
+    a, q = k + 1, 1 - p
+    s, found = a + b, incomplete_beta(xp, a, b, p, q)
+    low, high = (p > 0) & (p * s < 0.1 * a), (q > 0) & (q * s < 0.1 * b)
+    lesser, greater = xp.minimum(a, b), xp.maximum(a, b)
+    errors = remainder(xp, lesser) + (remainder(xp, greater) - remainder(xp, s))
+    scale = weight(xp, lesser) * (weight(xp, greater) / weight(xp, s)) * xp.exp(-errors)
+    density = scale * xp.where(high, _power(xp, b, a, q, high) / p, _power(xp, a, b, p, low) / q)
     drifts = (found.drifts[1],) if to_b else ()
-    return _tails(xp, found, far, density, p, 1 - p, *drifts)
+    return _tails(xp, found, low, high, density, p, q, *drifts)
 
 
-def _tails(xp: Any, found: Incomplete, far: Array, density: Array, x: Array, rest: Any, *drifts: Array) -> Tails:
-    """``density`` is mass / x, to be taken where it is ``far`` below; slopes to the shapes of the drifts and to x."""
-    mass = xp.where(far, density * x, found.mass)
-    sf = xp.where(far, mass / found.lower_rate, found.lower)
-    log_cdf = xp.where(far, xp.log1p(-sf), found.log_upper)
-    by_x = xp.where(far, density, found.mass / x) / rest
-    rate_x = xp.where(far, density / (1 - sf), found.upper_rate / x) / rest
-    upper_rate = xp.where(far, mass / (1 - sf), found.upper_rate)
+def _power(xp: Any, a: Array, b: Array, x: Array, far: Array) -> Array:
+    """``(x s/a)^a ((1-x) s/b)^b / x`` for s = a + b and a small x, as a power of about a."""
+    s = a + b
+    z = xp.where(far, x, 0.05 * a / s)
+    base = (s / a) * xp.exp(b / a * xp.log1p((a - z * s) / b))
+    return xp.where(a == 1, base, (z * base) ** (a - 1) * base)
+
+
+def _tails(
+    xp: Any, found: Incomplete, low: Array, high: Array, density: Array, x: Array, rest: Any, *drifts: Array
+) -> Tails:
+    """``density`` is that of x where it is far below or above the mean; slopes to the shapes of the drifts and to x."""
+    far = low | high
+    mass = xp.where(far, density * x * rest, found.mass)
+    sf = xp.where(low, mass / found.lower_rate, found.lower)
+    cdf = xp.where(high, mass / found.upper_rate, xp.where(low, 1 - sf, found.upper))
+    sf = xp.where(high, 1 - cdf, sf)
+    log_cdf, log_sf = xp.where(low, xp.log1p(-sf), found.log_upper), xp.where(high, xp.log1p(-cdf), found.log_lower)
+    by_x = xp.where(far, density, found.mass / x / rest)
     up = (*(mass * d for d in drifts), by_x)
+    by_sf = xp.where(high, mass / sf, found.lower_rate)
+    by_cdf = xp.where(low, mass / cdf, found.upper_rate)
     slopes = {
         "cdf": tuple(-s for s in up),
         "sf": up,
-        "log_cdf": (*(-upper_rate * d for d in drifts), -rate_x),
-        "log_sf": (*(found.lower_rate * d for d in drifts), found.lower_rate / x / rest),
+        "log_cdf": (*(-by_cdf * d for d in drifts), -xp.where(low, density / cdf, found.upper_rate / x / rest)),
+        "log_sf": (*(by_sf * d for d in drifts), xp.where(high, density / sf, found.lower_rate / x / rest)),
     }
-    return Tails(xp.where(far, 1 - sf, found.upper), sf, log_cdf, found.log_lower, slopes)
+    return Tails(cdf, sf, log_cdf, log_sf, slopes)
 
 
 def on_edge(xp: Any, edge: Array, inner: Tails, **slopes: tuple[Array, ...]) -> Tails:

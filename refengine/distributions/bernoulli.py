@@ -428,7 +428,7 @@ def maximum_likelihood_vjp(g: Array, data: Unit) -> tuple[Array]:
     """Cotangent of the data, :math:`1/N` each."""
     xp, dtype, x, g = sample_of(data, g)
     slope = xp.where(xp.all(unit(x)), 1 / max(x.shape[0], 1), xp.nan)
-    return (xp.astype(g * slope + 0.0 * x, dtype, copy=False),)
+    return (xp.astype(g * slope + xp.zeros_like(x), dtype, copy=False),)
 
 
 def _tails(xp: Any, k: Array, p: Array) -> Tails:

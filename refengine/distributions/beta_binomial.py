@@ -151,7 +151,7 @@ def variance(n: Count, a: Positive, b: Positive) -> Array:
     """
     xp, dtype, n, a, b = elementwise(n=n, a=a, b=b)
     with np.errstate(all="ignore"):
-        return result(xp, dtype, _variance(n, a, b), _fits(xp, n, a, b))
+        return result(xp, dtype, _variance(xp, n, a, b), _fits(xp, n, a, b))
 
 
 def variance_vjp(g: Array, n: Count, a: Positive, b: Positive) -> tuple[Array, Array]:
@@ -215,9 +215,10 @@ def _slope(xp: Array, k: Array, rest: Array, a: Array, b: Array) -> Array:
     return xp.where(k == 0, -digamma_difference(s, n), slope)
 
 
-def _variance(n: Array, a: Array, b: Array) -> Array:
+def _variance(xp: Any, n: Array, a: Array, b: Array) -> Array:
     s = a + b
-    return n * (a / s) * (b / s) * ((s + n) / (s + 1))
+    low, high = xp.minimum(a, b), xp.maximum(a, b)
+    return (n * ((s + n) / (s + 1)) * (high / s)) * low / s
 
 
 def _variance_slope(n: Array, a: Array, b: Array) -> Array:

@@ -412,7 +412,7 @@ def maximum_likelihood_vjp(g: Array, data: NonNegative, n: Count) -> tuple[Array
     g = as_float64(xp, "g", g)
     with np.errstate(all="ignore"):
         slope = xp.where(defined, 1 / xp.sum(n), xp.nan)
-        return (xp.astype(g * slope + 0.0 * x, dtype, copy=False),)
+        return (xp.astype(g * slope + xp.zeros_like(x), dtype, copy=False),)
 
 
 def _possible(xp: Array, k: Array, n: Array) -> Array:
@@ -474,7 +474,7 @@ def _icdf(xp: Any, u: Array, n: Array, p: Array) -> Array:
         return _tails(xp, k, count, q)
 
     end = xp.where(q == 0, 0.0, count)
-    return as_count(xp, smallest(xp, u, end, lambda k: tails(k).cdf, lambda k: tails(k).sf), valid & unit(u))
+    return as_count(xp, smallest(xp, u, end, count * q, count * q * (1 - q), tails), valid & unit(u))
 
 
 def _mode(xp: Any, n: Array, p: Array) -> tuple[Array, Array]:

@@ -392,7 +392,7 @@ def maximum_likelihood_vjp(g: Array, data: NonNegative) -> tuple[Array]:
             -x.shape[0] / (x.shape[0] + xp.sum(x)) ** 2 if x.shape[0] else xp.asarray(xp.nan),
             xp.nan,
         )
-        return (xp.astype(g * slope + 0.0 * x, dtype, copy=False),)
+        return (xp.astype(g * slope + xp.zeros_like(x), dtype, copy=False),)
 
 
 def _tails(xp: Any, k: Array, p: Array) -> Tails:
@@ -409,9 +409,13 @@ def _tails(xp: Any, k: Array, p: Array) -> Tails:
 
 
 def _icdf(xp: Any, u: Array, p: Array) -> Array:
+    def reached(k: Array) -> Array:
+        found = _tails(xp, k, p)
+        return xp.where(u < 0.5, found.cdf >= u, found.sf <= 1 - u)
+
     k = xp.ceil(xp.log1p(-u) / xp.log1p(-p)) - 1
     # one step of the quotient's rounding, up or down
-    k = xp.where((k >= 1) & (_tails(xp, k - 1, p).cdf >= u), k - 1, k)
-    k = xp.where(_tails(xp, k, p).cdf < u, k + 1, k)
+    k = xp.where((k >= 1) & reached(k - 1), k - 1, k)
+    k = xp.where(reached(k), k, k + 1)
     k = xp.where((u == 0) | (p == 1), 0.0, xp.where(u == 1, xp.inf, xp.maximum(k, 0.0)))
     return as_count(xp, k, unit(u) & unit(p) & (p > 0))

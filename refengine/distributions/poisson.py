@@ -411,7 +411,7 @@ def maximum_likelihood_vjp(g: Array, data: NonNegative) -> tuple[Array]:
     xp, dtype, x, g = sample_of(data, g)
     with np.errstate(all="ignore"):
         slope = xp.where(xp.all((x >= 0) & (x < xp.inf)), 1 / max(x.shape[0], 1), xp.nan)
-        return (xp.astype(g * slope + 0.0 * x, dtype, copy=False),)
+        return (xp.astype(g * slope + xp.zeros_like(x), dtype, copy=False),)
 
 
 def _valid(xp: Any, rate: Array) -> Array:
@@ -440,4 +440,4 @@ def _icdf(xp: Any, u: Array, rate: Array) -> Array:
         return _tails(xp, k, r)
 
     end = xp.where(r == 0, 0.0, xp.inf)
-    return as_count(xp, smallest(xp, u, end, lambda k: tails(k).cdf, lambda k: tails(k).sf), defined)
+    return as_count(xp, smallest(xp, u, end, r, r, tails), defined)

@@ -9,8 +9,9 @@ Both climb from x to x + 1 by positive terms and end in Stirling's series (NIST 
 from __future__ import annotations
 
 from refengine.domains import Array
+from refengine.special._polygamma import trigamma
 from refengine.special._saddle_point import _DIGAMMA, _STIRLING, log1p_minus
-from refengine.special.digamma_difference import _slope
+from refengine.special.digamma_difference import _TRIGAMMA_SERIES, _slope, _trigamma_fall
 
 _SHIFT = 12
 _Jet = tuple[Array, Array, Array, Array]  # a function at x; minus at x + n; minus at x + a; its second difference
@@ -94,3 +95,27 @@ def _series(coefficients: tuple[float, ...], y: Array, n: Array, a: Array) -> _J
         product = _times(total, square)
         total = (c + product[0], *product[1:])
     return total
+
+
+def trigamma_beyond(xp: Array, x: Array) -> Array:
+    r""":math:`\psi'(x) - 1/x > 0`."""
+    return xp.where(x < _SHIFT, trigamma(xp, x) - 1 / x, _trigamma_rest(x)[0])
+
+
+def trigamma_beyond_fall(xp: Array, x: Array, d: Array) -> Array:
+    """`trigamma_beyond` at x less that at x + d."""
+    y = xp.where(x < _SHIFT, 1.0 * _SHIFT, x)
+    r, q = 1 / y, 1 / (y + d)
+    step = d * r * q
+    tail = _trigamma_rest(y + d)[1]
+    series = step * ((r + q) / 2 + tail) + r * (step * (r + q) * _slope(_TRIGAMMA_SERIES, r * r, q * q))
+    return xp.where(x < _SHIFT, _trigamma_fall(xp, x, d) - d / (x + d) / x, series)
+
+
+def _trigamma_rest(x: Array) -> tuple[Array, Array]:
+    """For large x ``psi'(x) - 1/x``, and the power series of ``x psi'(x) - 1 - 1/(2x)``."""
+    r = 1 / x
+    tail = 0.0 * r
+    for c in reversed(_TRIGAMMA_SERIES):
+        tail = (c + tail) * r * r
+    return r * (r / 2 + tail), tail

@@ -10,6 +10,7 @@ import numpy as np
 
 from validation.exact.distributions._counts import (
     bernoulli_divergence,
+    distinct,
     draw_modes,
     draw_pairs,
     draw_probabilities,
@@ -58,6 +59,7 @@ def clamped(k: Number, p: Number) -> Any:
 PROBABILITIES = (1e-20, 1e-100, 1e-300, 1e-310, 5e-324, 2.0**-53, 1e-8, 1 - 2.0**-53, 1 - 2.0**-24, 0.5)
 
 
+@distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for i in range(70):
         yield Draw({"k": i % 2, "p": short(rng.uniform(0.01, 0.99))})
@@ -101,6 +103,7 @@ def log_prob_logits(k: Number, logits: Number) -> Any:
     return -log(1 + exp(-logits if k == 1 else logits))
 
 
+@distinct
 def draw_log_prob_logits(rng: np.random.Generator) -> Iterator[Draw]:
     for i in range(80):
         yield Draw({"k": i % 2, "logits": short(rng.normal() * 3)})

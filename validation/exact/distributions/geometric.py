@@ -12,6 +12,7 @@ import numpy as np
 from validation.exact.distributions._counts import (
     LARGEST,
     count,
+    distinct,
     draw_modes,
     draw_pairs,
     draw_probabilities,
@@ -56,6 +57,7 @@ def trials(k: Number, p: Number) -> Any:
     return log_prob(k - 1, p)
 
 
+@distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     other = {"trials": trials}
     for _ in range(70):
@@ -108,7 +110,7 @@ def point(rng: np.random.Generator, low: float, high: float, sds: float) -> dict
 
 INVALID = ({"p": -0.5}, {"p": 1.5}, {"p": nan})
 EDGES = [{"k": k, "p": p} for k in (0, 4, 1000, 10**9) for p in (0.0, 1.0, 1e-20, 1e-300, 5e-324, 1 - 2.0**-53, 0.5)]
-QUANTILES = [{"u": u, "p": p} for u in (0.0, 0.375, 1.0) for p in (1.0, 1e-300, 0.375)]
+QUANTILES = [{"u": u, "p": p} for u in (0.0, 0.25, 1.0) for p in (1.0, 1e-300, 0.375)]
 
 
 @pointwise

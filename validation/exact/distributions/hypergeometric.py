@@ -11,6 +11,7 @@ import numpy as np
 
 from validation.exact.distributions._counts import (
     count,
+    distinct,
     draw_modes,
     integers,
     is_nan,
@@ -36,6 +37,7 @@ def log_prob(k: Number, population: Number, successes: Number, draws: Number) ->
     return log_choose(successes, k) + log_choose(failures, draws - k) - log_choose(population, draws)
 
 
+@distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for _ in range(80):
         yield Draw(_typical(rng, int(rng.integers(2, 60))))

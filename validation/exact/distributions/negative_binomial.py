@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
+from refengine.distributions import negative_binomial
+from refengine.distributions.negative_binomial import Parameters
 from validation.exact.distributions._counts import (
     LARGEST,
     around,
     count,
+    distinct,
     draw_modes,
     draw_pairs,
     draw_quantiles,
@@ -32,6 +35,7 @@ from validation.exact.distributions._counts import (
 from validation.exact.draws import Draw, decades, short
 from validation.exact.incomplete import beta_p, beta_q, log_beta_p, log_beta_q
 from validation.exact.number import Number, digamma, lgamma, log, number, pointwise, stated
+from validation.exact.root import root
 
 
 @pointwise
@@ -250,7 +254,9 @@ def mode(r: Number, p: Number) -> int:
         return 0
     k = math.floor(float(top.ball.floor().mid()))
     tie = k > 0 and (r - 1) * p == k * (1 - p)
-    return -1 if tie else min(k, LARGEST)
+    if k > 2**53:
+        return LARGEST
+    return -1 if tie else k
 
 
 def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
@@ -277,3 +283,44 @@ def kl_divergence(r: Number, p_p: Number, p_q: Number) -> Any:
 
 def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
     yield from draw_pairs(rng, lambda: {"r": decades(rng, 1e-3, 1e9)}, ({"r": -1.0}, {"r": 0.0}, {"r": inf}))
+
+
+def maximum_likelihood(data: Any) -> Any:
+    """The root of the score: sum(psi(x + r) - psi(r)) = N log(1 + mean / r), p = mean / (mean + r).
+
+    Source: johnson-kemp-kotz-2005, 5.8.4
+    """
+    fits = data.size > 0 and all(0 <= x < inf for x in data)
+    size, average = data.size, data.sum() / max(data.size, 1) if data.size else number(0)
+    if not fits or sum((x - average) ** 2 for x in data) <= size * average:
+        return Parameters(undefined(*data), undefined(*data))
+    scale = number(float(reference([float(x) for x in data])))
+
+    def score(unknown: list[Number]) -> list[Any]:
+        r = scale * unknown[0]
+        return [sum(digamma(x + r) for x in data) - size * digamma(r) - size * log(1 + average / r)]
+
+    r = scale * root(score, [1.0])[0]
+    return Parameters(r, average / (average + r))
+
+
+def reference(data: list[float]) -> Any:
+    """A guess, which proves nothing."""
+    return negative_binomial.maximum_likelihood(np.array(data)).r
+
+
+@distinct
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    for _ in range(45):
+        r, p = decades(rng, 0.2, 30), rng.uniform(0.2, 0.95)
+        data = rng.negative_binomial(r, 1 - p, size=int(decades(rng, 3, 12))).astype(np.float64)
+        yield Draw({"data": data}, flags=("NEAR_ROOT",) if data.var() < 1.2 * data.mean() else (), difficulty=2)
+    for _ in range(8):  # large counts
+        data = rng.negative_binomial(decades(rng, 1, 50), 1e-4, size=6).astype(np.float64)
+        yield Draw({"data": data}, flags=("HUGE_PARAMETER",), difficulty=3)
+    for _ in range(5):  # real numbers take the place of counts
+        yield Draw({"data": rng.exponential(4.0, size=5)})
+    for data in ([0.0], [3.0], [2.0, 2.0, 2.0], [0.0, 1.0], [0.0, 0.0]):
+        yield Draw({"data": np.array(data)}, flags=("SUPPORT_EDGE",))
+    for data in ([], [nan, 1.0, 9.0], [0.0, -1.0, 9.0], [inf, 0.0]):
+        yield Draw({"data": np.array(data)}, result="invalid")

@@ -15,6 +15,7 @@ from validation.exact.distributions._counts import (
     LARGEST,
     around,
     count,
+    distinct,
     draw_modes,
     draw_quantiles,
     draw_samples,
@@ -55,6 +56,7 @@ def zero_slope(k: Number, rate: Number) -> Any:
     return stated(-inf, (rate, 0))
 
 
+@distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for _ in range(60):
         rate = short(decades(rng, 0.05, 40))
@@ -194,6 +196,20 @@ def mean(rate: Number) -> Any:
 
 
 variance = mean
+
+
+@distinct
+def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
+    for low, high, many, flags in ((0.1, 30, 70, ()), (1e-3, 1e4, 70, ()), (1e-300, 1e300, 70, ("HUGE_PARAMETER",))):
+        for _ in range(many):
+            yield Draw({"rate": decades(rng, low, high)}, flags=flags)
+    for rate in (0.0, 0.5, 1.5, 5e-324, 1e-310):
+        yield Draw({"rate": rate}, flags=("SUPPORT_EDGE",))
+    for bad in INVALID:
+        yield Draw(bad, result="invalid")
+
+
+draw_variance = draw_mean
 
 
 @integers

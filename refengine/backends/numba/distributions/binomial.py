@@ -9,6 +9,8 @@ where ``A = log(p m_n / m_k)`` and ``B = log((1-p) m_n / m_r)``. Near the mode t
 ``m_k t_k + m_r t_r = -1/2``, which cancels the half and leaves
 
     m_k (A - t_k) + m_r (B - t_r) - log(2 pi p (1-p) m_n) / 2 + ....
+
+A block of points goes through the formulas in stages, as in the kernel of the beta density.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import math
 
 import numba
+import numpy as np
 
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba import _gamma
@@ -24,29 +27,28 @@ from refengine.distributions import binomial as reference
 from refengine.distributions.binomial import *
 
 _TWO_PI = 2 * math.pi
+_SMALL = 1e-290
+_BLOCK = 256
+
+
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
+def _inside(k, n, p):
+    return (0.0 < k) & (k < n) & (n < math.inf) & (0.0 < p) & (p < 1.0)
+
+
+@numba.njit(error_model="numpy", cache=True, forceinline=True)
+def _value(k, n, p, near, t, logs, rest):
+    """The value but for sigmas for 0 < k < n and 0 < p < 1, given what the first stages found."""
+    r = n - k
+    if near:
+        return (k + 0.5) * rest[0] + (r + 0.5) * rest[1] + 0.5 * logs[2]
+    left = logs[0] if p > _SMALL else _gamma.log_share(t, p, (n + 0.5) / (k + 0.5))
+    return k * left + r * logs[1] + 0.5 * (1.0 + logs[2])
 
 
 @numba.njit(error_model="numpy", cache=True)
-def _inner(k, n, p):
-    """0 < k < n and 0 < p < 1."""
-    r, q = n - k, 1.0 - p
-    m_k, m_r = k + 0.5, r + 0.5
-    m_n, m_low = _gamma.two_sum(n, 0.5)
-    excess = _gamma.minus_product(k, p, m_n, m_low)  # m_r t_r; m_k t_k is what it lacks to -1/2
-    t_k, t_r = (-0.5 - excess) / m_k, excess / m_r
-    rest = _gamma.sigma(m_n)[0] - _gamma.sigma(m_k)[0] - _gamma.sigma(m_r)[0]
-    if n >= 8.0 and abs(t_k) <= 0.5 and abs(t_r) <= 0.5:
-        power = math.log(_TWO_PI * p * q * m_n)
-        value = m_k * _gamma.log1p_minus(t_k) + m_r * _gamma.log1p_minus(t_r) - 0.5 * power
-    else:
-        low, high = min(m_k, m_r), max(m_k, m_r)
-        left, right = _gamma.log_share(t_k, p, m_n / m_k), _gamma.log_share(t_r, q, m_n / m_r)
-        value = k * left + r * right + 0.5 * (1.0 + math.log(m_n / high / (_TWO_PI * low)))
-    return value + rest, _gamma.minus_product(k, p, n, 0.0) / q / p
-
-
-@numba.njit(error_model="numpy", cache=True)
-def _pointwise(k, n, p):
+def _on_edge(k, n, p):
+    """Value and slope where k, n or p is not inside its domain."""
     if not (0.0 <= p <= 1.0 and 0.0 <= n < math.inf and math.floor(n) == n) or math.isnan(k):
         return math.nan, math.nan
     if not 0.0 <= k <= n or math.floor(k) != k:
@@ -57,9 +59,42 @@ def _pointwise(k, n, p):
         return n * math.log1p(-p) + 0.0, -n / (1.0 - p)
     if k == n:
         return n * math.log(p), n / p
-    if p == 0.0 or p == 1.0:
-        return -math.inf, math.inf if p == 0.0 else -math.inf
-    return _inner(k, n, p)
+    return -math.inf, math.inf if p == 0.0 else -math.inf
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _block(g, k, n, p, value, dp):
+    """A block of points in stages: all but the last are loops without a branch, which run on the vector unit."""
+    size = p.size
+    work = np.empty((20, _BLOCK))  # one array of fixed shape, so that LLVM sees that its rows are apart
+    excess, near, m, sigma = work[0], work[1], work[2:5], work[5:8]
+    t, share, logs, rest = work[8:11], work[11:14], work[14:17], work[17:20]
+    for i in range(size):
+        inside = _inside(k[i], n[i], p[i])
+        count, trials, q = (k[i] if inside else 1.0), (n[i] if inside else 2.0), (p[i] if inside else 0.5)
+        m_n, m_low = _gamma.two_sum(trials, 0.5)
+        excess[i] = _gamma.minus_product(count, q, m_n, m_low)  # m_r t_r; m_k t_k is what it lacks to -1/2
+        m_k, m_r = count + 0.5, trials - count + 0.5
+        t_k, t_r = (-0.5 - excess[i]) / m_k, excess[i] / m_r
+        close = (m_n >= 8.0) & (abs(t_k) <= 0.5) & (abs(t_r) <= 0.5)
+        low, high = min(m_k, m_r), max(m_k, m_r)
+        factor = 1.0 / (_TWO_PI * q * (1.0 - q) * m_n) if close else m_n / high / (_TWO_PI * low)
+        m[0, i], m[1, i], m[2, i], near[i] = m_k, m_r, m_n, 1.0 if close else 0.0
+        t[0, i], t[1, i], t[2, i] = t_k, t_r, factor - 1.0
+        share[0, i], share[1, i], share[2, i] = q * (m_n / m_k), (1.0 - q) * (m_n / m_r), factor
+    for row in range(3):
+        for i in range(size):
+            logs[row, i], rest[row, i] = _gamma.log1p_parts(t[row, i], share[row, i])
+            sigma[row, i] = _gamma.sigma(m[row, i])[0]
+    for i in range(size):
+        if _inside(k[i], n[i], p[i]) and math.floor(k[i]) == k[i] and math.floor(n[i]) == n[i]:
+            row = (logs[0, i], logs[1, i], logs[2, i])
+            found = _value(k[i], n[i], p[i], near[i] > 0.0, t[0, i], row, (rest[0, i], rest[1, i]))
+            value[i] = found + ((sigma[2, i] - sigma[0, i]) - sigma[1, i])
+            dp[i] = g[i] * ((excess[i] + 0.5 * p[i]) / (1.0 - p[i]) / p[i])
+        else:
+            value[i], slope = _on_edge(k[i], n[i], p[i])
+            dp[i] = g[i] * slope
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -107,9 +142,9 @@ def _of_logits(k, n, logits):
 
 @parallel
 def _loop(g, k, n, p, value, dp):
-    for i in numba.prange(p.size):
-        value[i], slope = _pointwise(k[i], n[i], p[i])
-        dp[i] = g[i] * slope
+    for j in numba.prange((p.size + _BLOCK - 1) // _BLOCK):
+        i = slice(j * _BLOCK, (j + 1) * _BLOCK)
+        _block(g[i], k[i], n[i], p[i], value[i], dp[i])
 
 
 @parallel
