@@ -62,6 +62,6 @@ def beside(xp: Any, terms: Array, top: Array) -> Array:
 
 
 def shares_vjp(xp: Any, g: Array, a: Array) -> Array:
-    r"""The cotangent of a, given that of a / A: :math:`(g_i r_i - \sum_{j \ne i} g_j a_j) / A^2`, r what a lacks to A."""
+    r"""The cotangent of a, given that of a / A: :math:`(g_i r_i - \sum_{j \ne i} g_j a_j) / A^2`, where r is A - a."""
     top, rest, (all_a, _) = top_and_rest(xp, a)
     return (g * (rest / all_a) - beside(xp, g * (a / all_a), top)) / all_a

@@ -55,7 +55,7 @@ def log_prob(k: Count, p: Unit) -> Array:
 
     k: (...), p: (..., K), leading axes broadcast; result: (...). float32 when every floating array is, else float64.
     p is taken as it stands, whatever its sum. k outside 0, ..., K - 1 or not whole: -inf with zero gradient. p outside
-    [0, 1], and nan: nan. Definition: Murphy (2012), eq. 2.33.
+    [0, 1], and nan: nan. Definition: Murphy (2012), section 2.3.2.
 
     >>> float(log_prob(1, [0.5, 0.25, 0.25]))  # log(1/4)
     -1.3862943611198906
@@ -92,7 +92,7 @@ def log_prob_logits(k: Count, logits: Real) -> Array:
 
     k: (...), logits: (..., K), leading axes broadcast; result: (...). A logit of -inf has probability 0. k outside
     0, ..., K - 1 or not whole: -inf with zero gradient. A row with +inf or nan, or with -inf alone: nan.
-    Source: Murphy (2012), eq. 8.33.
+    Source: Murphy (2012), section 8.3.7.
 
     >>> float(log_prob_logits(1, [0.0, -100.0])), float(log_prob_logits(0, [0.0, -100.0]))
     (-100.0, -3.720075976020836e-44)
@@ -306,7 +306,7 @@ def maximum_likelihood(data: NonNegative) -> Array:
     .. math:: \hat p_i = \frac{\sum_j x_{ji}}{\sum_{jl} x_{jl}}
 
     data: (N, K), taken as real numbers (weights), so that the estimate has a derivative to each; result: (K,). A
-    negative entry, nan, or no observation at all: nan. Source: Murphy (2012), eq. 3.48.
+    negative entry, nan, or no observation at all: nan. Source: Murphy (2012), section 3.4.
 
     >>> maximum_likelihood([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]).tolist()
     [0.25, 0.75]

@@ -37,7 +37,7 @@ def log_prob(x: Unit, logits: Real, temperature: Positive) -> Array:
     is, else float64, and float64 inside. The sum of x is not tested. Where one entry of x is 0 the limits from inside:
     inf for (K - 1) t below 1, finite at 1, -inf above; several zeros: nan, as the limit depends on the path. An entry
     outside [0, 1]: -inf with zero gradients. Infinite logits, a temperature that is not positive and finite, and nan:
-    nan. Source: Maddison, Mnih and Teh (2017), eq. 10.
+    nan. Source: Maddison, Mnih and Teh (2017), section 3.1.
 
     >>> round(float(log_prob([0.25, 0.75], [0.0, 0.0], 1.0)), 12)  # uniform on the segment
     0.0
@@ -96,7 +96,7 @@ def sample(noise: Unit, logits: Real, temperature: Positive) -> Array:
 
     noise: (..., K), uniform in (0, 1); logits: (..., K), temperature: (...), leading axes broadcast; result: (..., K).
     At low temperatures entries round to 0 and 1: `exp_concrete` has their logarithms. Noise outside (0, 1), invalid
-    parameters: nan. Source: Maddison, Mnih and Teh (2017), eq. 9.
+    parameters: nan. Source: Maddison, Mnih and Teh (2017), section 3.1.
 
     >>> sample([0.5, 0.5], [0.0, 0.0], 1.0).tolist()
     [0.5, 0.5]

@@ -38,7 +38,7 @@ def log_prob(x: NonPositive, logits: Real, temperature: Positive) -> Array:
     is, else float64, and float64 inside. Whether the exponentials of x sum to 1 is not tested. One entry of -inf: -inf,
     with the limits of the gradients; several: nan, as the limit depends on the path. An entry above 0: -inf with zero
     gradients. Infinite logits, a temperature that is not positive and finite, and nan: nan. Source: Maddison, Mnih and
-    Teh (2017), eq. 24.
+    Teh (2017), appendix C.
 
     >>> round(float(np.exp(log_prob([-np.log(2), -np.log(2)], [0.0, 0.0], 1.0))), 15)  # 1! t / 4
     0.25
@@ -91,7 +91,7 @@ def sample(noise: Unit, logits: Real, temperature: Positive) -> Array:
 
     noise: (..., K), uniform in (0, 1); logits: (..., K), temperature: (...), leading axes broadcast; result: (..., K).
     Entries near 0 keep their relative accuracy. Noise outside (0, 1), invalid parameters: nan. Source: Maddison, Mnih
-    and Teh (2017), section 3.3.
+    and Teh (2017), appendix C.
 
     >>> [round(v, 12) for v in sample([0.5, 0.5], [0.0, 0.0], 1.0).tolist()]
     [-0.69314718056, -0.69314718056]

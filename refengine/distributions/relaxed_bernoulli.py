@@ -44,7 +44,7 @@ def log_prob(x: Unit, logits: Real, temperature: Positive) -> Array:
     x, logits, temperature: broadcast together; the result has the broadcast shape. float32 when every floating array
     is, else float64, and float64 inside. At 0 the limits from inside: -l for t = 1, inf for t < 1, -inf for t > 1; at 1
     likewise with the sign of l changed. x outside [0, 1]: -inf and zero gradients. Infinite logits, a temperature
-    that is not positive and finite, and nan: nan. Source: Maddison, Mnih and Teh (2017), eq. 23.
+    that is not positive and finite, and nan: nan. Source: Maddison, Mnih and Teh (2017), appendix B.
 
     >>> round(float(log_prob(0.5, 0.0, 1.0)), 15)  # uniform
     0.0
@@ -211,7 +211,7 @@ def sample(noise: Unit, logits: Real, temperature: Positive) -> Array:
     .. math:: x = \sigma\Bigl(\frac{l + \log(u / (1-u))}{t}\Bigr)
 
     noise: uniform in (0, 1); noise, logits, temperature: broadcast together; noise outside [0, 1] and invalid
-    parameters: nan. Source: Maddison, Mnih and Teh (2017), eq. 16.
+    parameters: nan. Source: Maddison, Mnih and Teh (2017), appendix B.
 
     >>> float(sample(0.5, 0.0, 2.0))
     0.5
