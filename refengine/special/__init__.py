@@ -1,5 +1,6 @@
 """Special functions to a few ulp, with their derivatives; each file holds the function that it is named after."""
 
+from refengine.special.bessel_ratio import bessel_ratio, bessel_ratio_value_and_vjp, bessel_ratio_vjp
 from refengine.special.binomial_deviance import (
     binomial_deviance,
     binomial_deviance_value_and_vjp,
@@ -13,6 +14,7 @@ from refengine.special.digamma_difference import (
 )
 from refengine.special.lgamma import lgamma, lgamma_value_and_vjp, lgamma_vjp
 from refengine.special.log1mexp import log1mexp, log1mexp_value_and_vjp, log1mexp_vjp
+from refengine.special.log_bessel_i import log_bessel_i, log_bessel_i_value_and_vjp, log_bessel_i_vjp
 from refengine.special.log_beta import log_beta, log_beta_value_and_vjp, log_beta_vjp
 from refengine.special.log_ndtr import log_ndtr, log_ndtr_value_and_vjp, log_ndtr_vjp
 from refengine.special.regularized_beta import (
@@ -39,6 +41,9 @@ from refengine.special.stirling_error import stirling_error, stirling_error_valu
 from refengine.special.trigamma import trigamma, trigamma_value_and_vjp, trigamma_vjp
 
 __all__ = [
+    "bessel_ratio",
+    "bessel_ratio_value_and_vjp",
+    "bessel_ratio_vjp",
     "binomial_deviance",
     "binomial_deviance_value_and_vjp",
     "binomial_deviance_vjp",
@@ -54,6 +59,9 @@ __all__ = [
     "log1mexp",
     "log1mexp_value_and_vjp",
     "log1mexp_vjp",
+    "log_bessel_i",
+    "log_bessel_i_value_and_vjp",
+    "log_bessel_i_vjp",
     "log_beta",
     "log_beta_value_and_vjp",
     "log_beta_vjp",

@@ -64,7 +64,7 @@ def lgamma_value_and_vjp(g: Array, x: Positive) -> tuple[Array, tuple[Array]]:
 
 
 def _near(xp: Array, x: Array) -> Array:
-    whole = xp.where(x < 0.5, 0.0, xp.where(x <= 1.5, 1.0, xp.where(x <= 2.5, 2.0, 3.0)))
+    whole = sum((xp.astype(edge < x, x.dtype) for edge in (1.5, 2.5)), xp.astype(x >= 0.5, x.dtype))
     s = x - whole
     series = 0.0 * s
     for c in reversed(_AROUND_TWO):

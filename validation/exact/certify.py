@@ -12,11 +12,13 @@ from flint import arb
 
 from refengine._call import flatten
 from refengine.golden import Certified
-from validation.exact.number import Number, Undecided, gradient, lift, number, working_precision
+from validation.exact.number import Number, Undecided, gradient, in_order, lift, number, working_precision
 
 FIRST_BITS = 128
 LAST_BITS = 2**15
 RELATIVE_BITS = 110
+MANY_OUTPUTS, LONG_HISTORY = 16, 50_000  # beyond these, condition numbers are computed in float64
+ROWS_AT_ONCE = 256
 TIE_BITS = 2000  # a ball this narrow around the middle of two float64 is a tie: either is the truth correctly rounded
 
 
@@ -111,10 +113,36 @@ def _round_one(name: str, x: Number) -> tuple[float, float, float]:
 def _condition(outputs: np.ndarray, leaves: list[Number]) -> np.ndarray:
     """``sum_i |x_i df/dx_i|`` of every output, rounded; 0 where the derivative is stated, not computed."""
     result = np.zeros(outputs.shape)
-    for i, output in enumerate(outputs.ravel()):
-        output = number(output)
-        if output.tracked and not output.stated:
-            terms = zip(gradient([output], [1], leaves), leaves, strict=True)
-            total = sum((abs(d.ball * x.ball) for d, x in terms if not (d.stated or x.stated)), arb(0))
-            result.reshape(-1)[i] = float(total.mid()) if total.is_finite() else 0.0
+    tracked = [(i, y) for i, y in enumerate(map(number, outputs.ravel())) if y.tracked and not y.stated]
+    if len(tracked) > MANY_OUTPUTS:
+        history = in_order([y for _, y in tracked])
+        if len(tracked) * len(history) > LONG_HISTORY:
+            found = _condition_in_float64([y for _, y in tracked], leaves, history)
+            if np.all(np.isfinite(found)):
+                result.reshape(-1)[[i for i, _ in tracked]] = found
+                return result
+    for i, output in tracked:
+        terms = zip(gradient([output], [1], leaves), leaves, strict=True)
+        total = sum((abs(d.ball * x.ball) for d, x in terms if not (d.stated or x.stated)), arb(0))
+        result.reshape(-1)[i] = float(total.mid()) if total.is_finite() else 0.0
+    return result
+
+
+def _condition_in_float64(outputs: list[Number], leaves: list[Number], history: list[Number]) -> np.ndarray:
+    """The same for many outputs at once: one walk back carries the derivatives of all of them, as float64."""
+    one = number(1)
+    steps = [(id(y), [(id(x), float(back(one))) for x, back in y.parents]) for y in reversed(history)]
+    result = np.zeros(len(outputs))
+    with np.errstate(all="ignore"):
+        for start in range(0, len(outputs), ROWS_AT_ONCE):
+            block = outputs[start : start + ROWS_AT_ONCE]
+            sums: dict[int, Any] = {id(x): 0.0 for x in leaves}
+            for row, output in zip(np.eye(len(block)), block, strict=True):
+                sums[id(output)] = sums.get(id(output), 0.0) + row
+            for node, parents in steps:
+                arrived = sums.get(node) if not parents else sums.pop(node, None)
+                for parent, slope in parents if arrived is not None else ():
+                    sums[parent] = sums[parent] + slope * arrived if parent in sums else slope * arrived
+            terms = (np.abs(sums[id(x)] * float(x)) for x in leaves if not x.stated)
+            result[start : start + len(block)] = sum(terms, np.zeros(len(block)))
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -77,6 +78,16 @@ def near_points(
     for switch in switches:
         for x in (np.nextafter(switch, -math.inf), switch, np.nextafter(switch, math.inf)):
             yield Draw({name: float(x)}, flags=("WRONG_BRANCH",), difficulty=3)
+
+
+def distinct(*draws: Iterable[Draw]) -> Iterator[Draw]:
+    """The draws of one argument after another, without those that came before."""
+    seen = set()
+    for draw in chain(*draws):
+        key = repr(sorted(draw.arguments.items()))
+        if key not in seen:
+            seen.add(key)
+            yield draw
 
 
 _SHARES: tuple[tuple[tuple[str, ...], int, float, float, float], ...] = (

@@ -244,11 +244,19 @@ def hypergeometric_u(a: Any, b: Any, x: Number) -> Number:
 
 
 def bessel_i(order: Any, x: Number) -> Number:
-    """The modified Bessel function of the first kind; the order is held."""
+    """The modified Bessel function of the first kind for x > 0; the order is held."""
     order = number(order)
-    return Number(
-        x.ball.bessel_i(order.ball), [(x, lambda g: g * (bessel_i(order + 1, x) + order / x * bessel_i(order, x)))]
-    )
+
+    def slope(g: Any) -> Any:
+        return g * (bessel_i(order + 1, x) + order / x * bessel_i(order, x))
+
+    return Number(x.ball.bessel_i(order.ball), [(x, slope)])
+
+
+def hypergeometric_0f1(b: Any, x: Number) -> Number:
+    """The confluent limit function; its parameter is held."""
+    b = number(b)
+    return Number(x.ball.hypgeom_0f1(b.ball), [(x, lambda g: g / b * hypergeometric_0f1(b + 1, x))])
 
 
 def pi() -> Number:
@@ -279,7 +287,7 @@ def gradient(outputs: Sequence[Number], cotangents: Sequence[Any], inputs: Seque
     sums: dict[int, Number] = {}
     for output, cotangent in zip(outputs, cotangents, strict=True):
         sums[id(output)] = sums[id(output)] + cotangent if id(output) in sums else number(cotangent)
-    for node in reversed(_in_order(outputs)):
+    for node in reversed(in_order(outputs)):
         arrived = sums.get(id(node))
         if arrived is not None:
             for parent, back in node.parents:
@@ -288,7 +296,7 @@ def gradient(outputs: Sequence[Number], cotangents: Sequence[Any], inputs: Seque
     return [sums.get(id(x), Number(0)) for x in inputs]
 
 
-def _in_order(outputs: Sequence[Number]) -> list[Number]:
+def in_order(outputs: Sequence[Number]) -> list[Number]:
     """Every number in the history of the outputs, each after the ones that it was computed from."""
     order: list[Number] = []
     seen: set[int] = set()

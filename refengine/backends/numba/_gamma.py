@@ -45,6 +45,13 @@ _DIGAMMA_SERIES[2::2] = -_CENTRED
 _TRIGAMMA_SERIES = np.zeros(2 * len(_CENTRED) + 2)
 _TRIGAMMA_SERIES[1] = 1.0
 _TRIGAMMA_SERIES[3::2] = 2 * np.arange(1, len(_CENTRED) + 1) * _CENTRED
+_TETRAGAMMA_SERIES = np.zeros(2 * len(_CENTRED) + 3)
+_TETRAGAMMA_SERIES[1:] = np.arange(len(_TRIGAMMA_SERIES)) * _TRIGAMMA_SERIES
+# B_2k / (2k (2k - 1)) for k = 1, 2, ...
+_STIRLING = np.array([1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400])
+_HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+_ONE_MINUS_EULER = 0.42278433509846713
+_ROOT, _ROOT_LOW = float.fromhex("0x1.762d86356be3fp+0"), float.fromhex("0x1.b86a722197829p-54")  # of digamma
 
 
 @numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
@@ -173,3 +180,55 @@ def trigamma_fall(x: float, d: float) -> float:
     m = x - 0.5
     r, q = 1.0 / m, 1.0 / (m + d)
     return total + (d * r * q) * divided_difference(_TRIGAMMA_SERIES, r, q)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def tetragamma(x: float) -> float:
+    """``psi''(x)`` for x > 0."""
+    total = 0.0
+    while x < _LARGE_TRIGAMMA:
+        total += 2.0 / x / x / x
+        x += 1.0
+    r = 1.0 / (x - 0.5)
+    return -(total + divided_difference(_TETRAGAMMA_SERIES, r, 0.0) * r)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def lgamma(x: float) -> float:
+    """``log Gamma(x)`` for x > 0: up to 2.5 with the exact distance s to a whole number, near 2."""
+    if x > 2.5:
+        m = x - 0.5
+        return m * (math.log(m) - 1.0) + (_HALF_LOG_TWO_PI + sigma(m)[0])
+    s = x if x < 0.5 else x - 1.0 if x <= 1.5 else x - 2.0
+    near_two = s * (_ONE_MINUS_EULER + s * (_polynomials.two_above(s) / _polynomials.two_below(s)))
+    if x > 1.5:
+        return near_two
+    return near_two - math.log1p(s) - (math.log(x) if x < 0.5 else 0.0)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def digamma(x: float) -> float:
+    """``psi(x)`` for x > 0: between 1 and 2 a multiple of the distance to the root."""
+    if x > 2.0:
+        return math.log(x - 0.5) + sigma(x - 0.5)[1]
+    s = x if x < 1.0 else x - 1.0
+    distance = (s - (_ROOT - 1.0)) - _ROOT_LOW
+    return distance * _polynomials.root_above(s) / _polynomials.root_below(s) - (1.0 / x if x < 1.0 else 0.0)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def stirling_error(x: float) -> tuple[float, float]:
+    """``lgamma(x) - (x - 1/2) log x + x - log(2 pi)/2`` and its derivative, for x > 0: sigma, moved by half a step."""
+    if x < 1.0:
+        log_x = math.log(x)
+        value = (lgamma(x) + 0.5 * log_x) - x * log_x + (x - _HALF_LOG_TWO_PI)
+        return value, digamma(x + 1.0) - log_x - 0.5 / x
+    r = 1.0 / x
+    if x > 12.0:
+        value, slope = 0.0, 0.0
+        for k in range(len(_STIRLING) - 1, -1, -1):
+            value, slope = (_STIRLING[k] + value) * r * r, ((2 * k + 1) * _STIRLING[k] + slope) * r * r
+        return value * x, -slope
+    rest = log1p_minus(-0.5 * r)
+    value, slope = sigma(x - 0.5)
+    return 0.25 * r + (x - 0.5) * rest + value, rest + slope

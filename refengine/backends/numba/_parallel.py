@@ -35,7 +35,7 @@ def fused(loop: Any, names: Sequence[str], g: Any, **arguments: Any) -> tuple[An
     shape, vectors = flat(*arrays)
     out = np.empty((1 + len(names), vectors[0].size))
     loop(*vectors, *out)
-    value, *slopes = out.reshape(-1, *shape)
+    value, *slopes = out.reshape(len(out), *shape)
     return value.astype(dtype, copy=False), tuple(
         unbroadcast(slope, arguments[name], gradient_dtype) for slope, name in zip(slopes, names, strict=True)
     )

@@ -88,3 +88,87 @@ def artanh_rest(r: float) -> float:
     p = p * r + 0.14285714285714285
     p = p * r + 0.2
     return p * r + 0.3333333333333333
+
+
+@numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
+def two_above(r: float) -> float:
+    p = 6.122560273013701e-08
+    p = p * r + 3.0026320359866764e-05
+    p = p * r + 0.001199018174924242
+    p = p * r + 0.01652473586984623
+    p = p * r + 0.1049539550667583
+    p = p * r + 0.3360652186870485
+    p = p * r + 0.5274031010058405
+    return p * r + 0.3224670334241132
+
+
+@numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
+def two_below(r: float) -> float:
+    p = 8.254266863957469e-06
+    p = p * r + 0.0005414281845108378
+    p = p * r + 0.011180428417972786
+    p = p * r + 0.10515902068909273
+    p = p * r + 0.5154649218176626
+    p = p * r + 1.3635763197275343
+    p = p * r + 1.8443913343439604
+    return p * r + 1.0
+
+
+@numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
+def root_above(r: float) -> float:
+    p = 1.5821639059050045e-10
+    p = p * r + 2.677747647291522e-07
+    p = p * r + 2.738341209446813e-05
+    p = p * r + 0.0009451571437759076
+    p = p * r + 0.015263777603112797
+    p = p * r + 0.13147889309040545
+    p = p * r + 0.634453962375231
+    p = p * r + 1.699940754054403
+    p = p * r + 2.3290926486174
+    return p * r + 1.2503801375034054
+
+
+@numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
+def root_below(r: float) -> float:
+    p = 4.609200509222437e-08
+    p = p * r + 6.404858875014188e-06
+    p = p * r + 0.0002779456147322645
+    p = p * r + 0.005523813587101391
+    p = p * r + 0.058625057359133106
+    p = p * r + 0.3556070035327723
+    p = p * r + 1.2542113843010159
+    p = p * r + 2.4982316773109203
+    p = p * r + 2.5462544659227815
+    return p * r + 1.0
+
+
+@numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
+def tail_above(r: float) -> float:
+    p = -1.7532951335729463
+    p = p * r + 426.5497319501106
+    p = p * r + 1087.9687380112705
+    p = p * r + 1489.616190411635
+    p = p * r + 1365.7618113062865
+    p = p * r + 961.8311125368259
+    p = p * r + 501.18201667055746
+    p = p * r + 221.7258265821549
+    p = p * r + 68.30377776938765
+    p = p * r + 19.86291424194395
+    p = p * r + 2.999162730202621
+    return p * r + 0.5641895835477563
+
+
+@numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
+def tail_below(r: float) -> float:
+    p = 81.81332009954875
+    p = p * r + 415.11678144486376
+    p = p * r + 907.4096911004373
+    p = p * r + 1367.4424140194587
+    p = p * r + 1316.507981850197
+    p = p * r + 1066.945430636774
+    p = p * r + 572.4588966753529
+    p = p * r + 292.1944894164272
+    p = p * r + 89.0171338657266
+    p = p * r + 30.390221307699633
+    p = p * r + 4.315877530639937
+    return p * r + 1.0

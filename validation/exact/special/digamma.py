@@ -10,7 +10,7 @@ import numpy as np
 
 from refengine.domains import Interval
 from validation.exact import number
-from validation.exact.draws import Draw, near_points, spread
+from validation.exact.draws import Draw, distinct, near_points, spread
 from validation.exact.number import Number, pointwise, stated
 
 
@@ -24,5 +24,7 @@ def digamma(x: Number) -> Any:
 
 
 def draw_digamma(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from spread(rng, {"x": Interval(0)}, count=180)
-    yield from near_points(rng, "x", (1.4616321449683623,), (1.0, 2.0, 10.0, 12.0))
+    yield from distinct(
+        spread(rng, {"x": Interval(0)}, count=190),
+        near_points(rng, "x", (1.4616321449683623,), (1.0, 2.0, 10.0, 12.0)),
+    )

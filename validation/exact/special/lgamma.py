@@ -10,7 +10,7 @@ import numpy as np
 
 from refengine.domains import Interval
 from validation.exact import number
-from validation.exact.draws import Draw, near_points, spread
+from validation.exact.draws import Draw, distinct, near_points, spread
 from validation.exact.number import Number, pointwise, stated
 
 
@@ -24,5 +24,7 @@ def lgamma(x: Number) -> Any:
 
 
 def draw_lgamma(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from spread(rng, {"x": Interval(0)}, count=180)
-    yield from near_points(rng, "x", (1.0, 2.0), (0.5, 1.5, 2.5, 3.5, 8.0, 13.0))
+    yield from distinct(
+        spread(rng, {"x": Interval(0)}, count=190),
+        near_points(rng, "x", (1.0, 2.0), (0.5, 1.5, 2.5, 3.5, 8.0, 13.0)),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refengine.domains import Interval
-from validation.exact.draws import Draw, near_points, spread
+from validation.exact.draws import Draw, distinct, near_points, spread
 from validation.exact.number import Number, exp, log1p, pointwise, stated
 
 
@@ -25,6 +25,8 @@ def log1mexp(x: Number) -> Any:
 
 
 def draw_log1mexp(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from spread(rng, {"x": Interval(0, closed=True)}, count=180)
-    yield from near_points(rng, "x", (log(2),), (700.0, 709.0, 745.0))
+    yield from distinct(
+        spread(rng, {"x": Interval(0, closed=True)}, count=190),
+        near_points(rng, "x", (log(2),), (700.0, 709.0, 745.0)),
+    )
     yield Draw({"x": 0.0}, flags=("SATURATION",))

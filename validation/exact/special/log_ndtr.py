@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refengine.domains import Interval
-from validation.exact.draws import Draw, decades, near_points, spread
+from validation.exact.draws import Draw, decades, distinct, near_points, spread
 from validation.exact.number import Number, erfc, hypergeometric_u, log, log1p, number, pi, pointwise, sqrt, stated
 
 FAR = -1e4
@@ -30,8 +30,10 @@ def log_ndtr(x: Number) -> Any:
 
 
 def draw_log_ndtr(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from spread(rng, {"x": Interval()}, count=160)
-    yield from near_points(rng, "x", (0.0,), (-1.5, -1.0, 1.0, -1.4142135623730951, 8.3, 38.0, -38.0, 37.5))
+    yield from distinct(
+        spread(rng, {"x": Interval()}, count=170),
+        near_points(rng, "x", (0.0,), (-1.5, -1.0, 1.0, -1.4142135623730951, 8.3, 38.0, -38.0, 37.5)),
+    )
     for low, high in ((1.0, 40.0), (40.0, 1e8), (1e8, 1e150)):  # the far left tail
         for _ in range(8):
             yield Draw({"x": -decades(rng, low, high)}, flags=("SATURATION", "CANCELLATION"), difficulty=4)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refengine.domains import Interval
-from validation.exact.draws import Draw, near_points, spread
+from validation.exact.draws import Draw, distinct, near_points, spread
 from validation.exact.number import Number, lgamma, log, number, pi, pointwise, stated
 
 
@@ -25,5 +25,7 @@ def stirling_error(x: Number) -> Any:
 
 
 def draw_stirling_error(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from spread(rng, {"x": Interval(0)}, count=180)
-    yield from near_points(rng, "x", (), (0.35, 0.75, 1.0, 8.0, 12.0, 15.0, 35.0))
+    yield from distinct(
+        spread(rng, {"x": Interval(0)}, count=190),
+        near_points(rng, "x", (), (0.35, 0.75, 1.0, 8.0, 12.0, 15.0, 35.0)),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refengine.domains import Interval
-from validation.exact.draws import Draw, near_points, spread
+from validation.exact.draws import Draw, distinct, near_points, spread
 from validation.exact.number import Number, pointwise, polygamma, stated
 
 
@@ -23,5 +23,7 @@ def trigamma(x: Number) -> Any:
 
 
 def draw_trigamma(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from spread(rng, {"x": Interval(0)}, count=180)
-    yield from near_points(rng, "x", (1.0,), (10.0, 12.0, 13.0))
+    yield from distinct(
+        spread(rng, {"x": Interval(0)}, count=190),
+        near_points(rng, "x", (1.0,), (10.0, 12.0, 13.0)),
+    )
