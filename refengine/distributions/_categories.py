@@ -56,7 +56,7 @@ def divergence(xp: Any, p: Array, q: Array) -> Array:
 
 def divergence_slopes(xp: Any, p: Array, q: Array) -> tuple[Array, Array]:
     """Derivatives of the sum of `divergence` to p and q: 0 where it is infinite, inf to p where both are 0."""
-    dp = xp.where(p == 0, xp.where(q == 0, xp.inf, -xp.inf), log_ratio(xp, p, q) + 1)
+    dp = xp.where(p == 0, xp.where(q == 0, xp.inf + 0 * q, -xp.inf), log_ratio(xp, p, q) + 1)
     dq = xp.where(p == 0, 0.0, -p / q)
     finite = ~xp.any((q == 0) & (p > 0), axis=-1, keepdims=True)
     return xp.where(finite, dp, 0.0), xp.where(finite, dq, 0.0)

@@ -31,7 +31,7 @@ def exponentials(xp: Any, z: Array) -> tuple[Pair, Array]:
     shift = xp.where(xp.abs(top) < 500, 0.0, top)
     v = z - shift
     small = xp.abs(v) < 0.5
-    one = xp.where(small, 1.0, 0.0)
+    one = xp.astype(small, xp.float64)
     part = xp.where(small, xp.expm1(xp.where(small, v, 0.0)), xp.exp(v))
     return _pair(xp, one, part), shift
 

@@ -62,7 +62,7 @@ def log_prob(k: Count, p: Unit) -> Array:
     """
     xp, dtype, p, k = rows({"p": p}, {"k": k})
     with np.errstate(all="ignore"):
-        hot = xp.arange(p.shape[-1]) == k
+        hot = _index(xp, p) == k
         share = sum_row(xp, xp.where(hot, p, 0.0))
         value = xp.where(xp.any(hot, axis=-1, keepdims=True), xp.log(share), -xp.inf)
         return _row(xp, xp.where(_valid(xp, p) & ~xp.isnan(k), value, xp.nan), dtype)
@@ -72,7 +72,7 @@ def log_prob_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
     r"""Cotangent of p: :math:`\partial_{p_i} = [i = k] / p_k`, inf where p is 0: towards possibility."""
     xp, dtype, q, g, k = rows({"p": p}, {"g": g, "k": k})
     with np.errstate(all="ignore"):
-        slope = xp.where(xp.arange(q.shape[-1]) == k, 1 / xp.abs(q), 0.0)
+        slope = xp.where(_index(xp, q) == k, 1 / xp.abs(q), 0.0)
         return (unbroadcast(g * xp.where(_valid(xp, q) & ~xp.isnan(k), slope, xp.nan), p, dtype),)
 
 
@@ -99,7 +99,7 @@ def log_prob_logits(k: Count, logits: Real) -> Array:
     """
     xp, dtype, z, k = rows({"logits": logits}, {"k": k})
     with np.errstate(all="ignore"):
-        hot = xp.where(xp.arange(z.shape[-1]) == k, 1.0, 0.0)
+        hot = xp.astype(_index(xp, z) == k, xp.float64)
         n = sum_row(xp, hot)
         w, shift = exponentials(xp, z)
         e, outside, s = against(xp, hot, n, w)
@@ -117,7 +117,7 @@ def log_prob_logits_vjp(g: Array, k: Count, logits: Real) -> tuple[Array]:
     """
     xp, dtype, z, g, k = rows({"logits": logits}, {"g": g, "k": k})
     with np.errstate(all="ignore"):
-        hot = xp.where(xp.arange(z.shape[-1]) == k, 1.0, 0.0)
+        hot = xp.astype(_index(xp, z) == k, xp.float64)
         n = sum_row(xp, hot)
         e, _, _ = against(xp, hot, n, exponentials(xp, z)[0])
         slope = xp.where(n > 0, xp.where(z == -xp.inf, hot, 0.0 - e), 0.0)

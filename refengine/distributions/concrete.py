@@ -65,7 +65,7 @@ def log_prob_vjp(g: Array, x: Unit, logits: Real, temperature: Positive) -> tupl
         size, zero, lost = z.shape[-1], z == 0, _zeros(xp, z) > 0
         y = xp.log(xp.where(z > 0, z, 1.0))
         _, e = _concrete.log_density(xp, y, l, t)
-        e = xp.where(lost, xp.where(zero, size - 1.0, -1.0), e)
+        e = xp.where(lost, size * xp.astype(zero, xp.float64) - 1, e)
         linear = -size * xp.exp(sum_row(xp, xp.where(zero, -l, l - y)))
         flat = xp.where(t == 1, linear, -xp.inf)
         steep = xp.where(_sign(xp, t, size) == 0, flat, _sign(xp, t, size) * xp.inf)
@@ -122,7 +122,7 @@ def sample_vjp(g: Array, noise: Unit, logits: Real, temperature: Positive) -> tu
 
 def _zeros(xp: Any, x: Array) -> Array:
     """(..., 1): how many entries are 0."""
-    return sum_row(xp, xp.where(x == 0, 1.0, 0.0))
+    return sum_row(xp, xp.astype(x == 0, xp.float64))
 
 
 def _defined(xp: Any, x: Array) -> Array:

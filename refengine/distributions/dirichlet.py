@@ -1,8 +1,8 @@
 r"""Dirichlet distribution on the simplex, :math:`f(x; \alpha) = \prod_i x_i^{\alpha_i - 1} / B(\alpha)`.
 
 Points x and shapes alpha lie on the last axis (..., K). With :math:`A = \sum_i \alpha_i`,
-:math:`B(\alpha) = \prod_i \Gamma(\alpha_i) / \Gamma(A)`. A float64 row seldom sums to exactly 1: the density is the formula
-as it stands, a function of K numbers in [0, 1], whatever their sum, and its gradient is the ambient one.
+:math:`B(\alpha) = \prod_i \Gamma(\alpha_i) / \Gamma(A)`. A float64 row seldom sums to 1: the density is
+the formula as it stands, a function of K numbers in [0, 1], whatever their sum, and its gradient is the ambient one.
 """
 
 from __future__ import annotations
@@ -311,7 +311,8 @@ def sample(noise: Unit, alpha: Positive) -> Array:
 def sample_vjp(g: Array, noise: Unit, alpha: Positive) -> tuple[Array, Array]:
     r"""Cotangents of noise and alpha, by the implicit function theorem for the inversion.
 
-    .. math:: b_i = x_i \Bigl(g_i - \sum_j g_j x_j\Bigr), \quad \partial_{u_i} = b_i \frac{\partial \log G_i}{\partial u_i}
+    .. math:: b_i = x_i \Bigl(g_i - \sum_j g_j x_j\Bigr), \qquad
+              \partial_{u_i} = b_i \frac{\partial \log G_i}{\partial u_i}
               = \frac{b_i}{G_i \, p(G_i)}, \qquad
               \partial_{\alpha_i} = b_i \frac{\partial \log G_i}{\partial \alpha_i}
               = -\frac{b_i}{G_i \, p(G_i)} \frac{\partial P(\alpha_i, G_i)}{\partial \alpha_i}
@@ -372,7 +373,7 @@ def _defined(xp: Any, x: Array, alpha: Array) -> Array:
 def _faces(xp: Any, x: Array, alpha: Array) -> Array:
     """(..., 1): 0 inside, the infinite limit on a face, nan where two faces disagree or a shape is nan."""
     inside = every(xp, (x >= 0) & (x <= 1))
-    at = xp.where((x == 0) & (alpha != 1) & inside, xp.where(alpha > 1, -xp.inf, xp.inf), 0.0)
+    at = xp.where((x == 0) & (alpha != 1) & inside, xp.sign(1 - alpha) * xp.inf, 0.0)
     return sum_row(xp, at)
 
 

@@ -60,7 +60,7 @@ def log_prob(k: Count, alpha: Positive) -> Array:
         _, rest, all_a = top_and_rest(xp, a)
         alone = log_gamma_fall(xp, a, counts, rest)
         alone = sum_row(xp, xp.where(top, xp.where(rest > 0, alone, 0.0), 0.0))
-        value = xp.where(sum_row(xp, xp.where(some, 1.0, 0.0)) > 1, _several(xp, counts, n, a, all_a), alone)
+        value = xp.where(sum_row(xp, xp.astype(some, xp.float64)) > 1, _several(xp, counts, n, a, all_a), alone)
         value = xp.where(defined, xp.where(possible, xp.where(n == 0, 0.0, value), -xp.inf), xp.nan)
         return xp.astype(value[..., 0], dtype, copy=False)
 
@@ -98,8 +98,8 @@ def mean(n: Count, alpha: Positive) -> Array:
 
     .. math:: \operatorname{E} k_i = n \frac{\alpha_i}{A}
 
-    n: (...), alpha: (..., K), leading axes broadcast; result: (..., K). n that is negative or not whole, and shapes that
-    are not positive and finite: nan. Source: Johnson, Kotz and Balakrishnan (1997), chapter 35.
+    n: (...), alpha: (..., K), leading axes broadcast; result: (..., K). n that is negative or not whole, shapes
+    that are not positive and finite: nan. Source: Johnson, Kotz and Balakrishnan (1997), chapter 35.
 
     >>> mean(4, [1.0, 3.0]).tolist()
     [1.0, 3.0]
@@ -174,7 +174,7 @@ def sample(noise: Unit, alpha: Positive) -> Array:
         counts = xp.zeros(a.shape, dtype=xp.float64)
         for j in range(u.shape[-1]):
             index = first_above(xp, u[..., j : j + 1], add(single(a), single(counts)))
-            counts = counts + xp.where(xp.arange(a.shape[-1]) == index[..., None], 1.0, 0.0)
+            counts = counts + xp.astype(xp.arange(a.shape[-1]) == index[..., None], xp.float64)
         good = every(xp, (a > 0) & (a < xp.inf)) & every(xp, (u > 0) & (u < 1))
         return xp.where(good, xp.astype(xp.where(good, counts, 0.0), xp.int64), -1)
 

@@ -64,7 +64,7 @@ def log_prob_vjp(g: Array, x: NonPositive, logits: Real, temperature: Positive) 
         size = y.shape[-1]
         _, e = _concrete.log_density(xp, xp.where(xp.abs(y) < xp.inf, y, 0.0), l, t)
         lost = _lost(xp, y) > 0
-        e = xp.where(lost, xp.where(y == -xp.inf, size - 1.0, -1.0), e)
+        e = xp.where(lost, size * xp.astype(y == -xp.inf, xp.float64) - 1, e)
         dt = xp.where(lost, -xp.inf, (size - 1) / t + sum_row(xp, xp.where(lost, 0.0, y * e)))
         inside = every(xp, y <= 0)
         slopes = (g * xp.where(inside, slope, 0.0) for slope in (t * e, 0.0 - e, dt))
@@ -119,7 +119,7 @@ def sample_vjp(g: Array, noise: Unit, logits: Real, temperature: Positive) -> tu
 
 def _lost(xp: Any, y: Array) -> Array:
     """(..., 1): how many entries are -inf."""
-    return sum_row(xp, xp.where(y == -xp.inf, 1.0, 0.0))
+    return sum_row(xp, xp.astype(y == -xp.inf, xp.float64))
 
 
 def _defined(xp: Any, y: Array) -> Array:

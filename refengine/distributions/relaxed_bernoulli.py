@@ -73,7 +73,7 @@ def log_prob_vjp(g: Array, x: Unit, logits: Real, temperature: Positive) -> tupl
         z, a, s = _inner(xp, x1, l, t)
         y = _logit(xp, z)
         h = xp.tanh((a - s * y) / 2)
-        side = xp.where(x1 < 0.5, 1.0, -1.0)
+        side = 2 * xp.astype(x1 < 0.5, xp.float64) - 1
         on_edge, off = (x1 == 0) | (x1 == 1), (x1 < 0) | (x1 > 1)
         steep = xp.where(t == 1, -2 * xp.expm1(-side * l), xp.sign(t - 1) * xp.inf)
         dx = xp.where(on_edge, side * steep, (s * h - (1 - 2 * z)) / (1 - z) / z)
@@ -268,7 +268,7 @@ def _slopes(g: Array, x: Array, logits: Array, temperature: Array, outer: Any, s
     with np.errstate(all="ignore"):
         z, _, s = _inner(xp, x1, l, t)
         y, slope = _logit(xp, z), outer(xp, _v(xp, x1, l, t))
-        side = xp.where(x1 < 0.5, 1.0, -1.0)
+        side = 2 * xp.astype(x1 < 0.5, xp.float64) - 1
         off, edge = (x1 < 0) | (x1 > 1), (x1 == 0) | (x1 == 1)
         flat = xp.where(t < 1, xp.inf, xp.where(t > 1, 0.0, xp.exp(-side * l)))
         dx = xp.where(edge, xp.where(slope == 0, flat, xp.inf), s * slope / z / (1 - z))
@@ -291,7 +291,7 @@ def _quantile_vjp(g: Array, logits: Array, temperature: Array, **uniform: Array)
         w = (a + _logit(xp, z)) / s
         slope = _sigmoid(xp, w) * _sigmoid(xp, -w) / s
         spread = xp.where(xp.abs(w) < 600, slope / z / (1 - z), xp.exp(-xp.abs(w) - xp.log(z) - xp.log1p(-z)) / s)
-        side = xp.where(u < 0.5, 1.0, -1.0)
+        side = 2 * xp.astype(u < 0.5, xp.float64) - 1
         at_edge = xp.where(t > 1, xp.inf, xp.where(t < 1, 0.0, xp.exp(side * l)))
         edge, off = (u == 0) | (u == 1), (u < 0) | (u > 1)
         slopes = (
