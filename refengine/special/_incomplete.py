@@ -106,8 +106,9 @@ def _in_blocks(xp: Any, function: Callable[..., tuple[Array, ...]], *arrays: Arr
     shape = arrays[0].shape
     flat = [xp.reshape(z, (-1,)) for z in arrays]
     with np.errstate(all="ignore"):
-        starts = range(0, max(int(flat[0].shape[0]), 1), _BLOCK)
-        parts = [function(xp, *(z[i : i + _BLOCK] for z in flat)) for i in starts]
+        size = int(flat[0].shape[0])
+        starts = range(0, max(size, 1), _BLOCK)
+        parts = [function(xp, *(z[i : min(i + _BLOCK, size)] for z in flat)) for i in starts]
     return [xp.reshape(xp.concat(column), shape) for column in zip(*parts, strict=True)]
 
 
