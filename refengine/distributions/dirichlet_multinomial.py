@@ -218,5 +218,5 @@ def _slopes(xp: Any, k: Array, n: Array, a: Array, rest: Array, all_a: tuple[Arr
     fall = digamma_fall(xp, a, k, rest) - digamma_difference(whole_a + k, n - k)
     all_draws = digamma_difference(whole_a + 0 * k, n + 0 * k)
     plain = digamma_difference(a, k) - all_draws
-    seen = xp.where(a > whole_a / 2, fall, xp.where(k > 4 * a, logs + mixed, plain))
+    seen = xp.where(a > whole_a / 2, fall, xp.where((k > 4 * a) & (a > 1e-300), logs + mixed, plain))
     return xp.where(k > 0, seen, -all_draws)
