@@ -25,15 +25,19 @@ def choose(noise: Array, p: Array) -> tuple[Any, Array, int]:
 
 def inverted(xp: Any, u: Array, p: Array) -> Array:
     """(...): the smallest i with ``u c_K < c_i``, where c are the sums of p; -1 where p or u is not valid."""
-    sums = [single(p[..., :1])]
-    for i in range(1, p.shape[-1]):
-        sums.append(add(sums[-1], single(p[..., i : i + 1])))
-    high, low = (xp.concat([s[j] for s in sums], axis=-1) for j in (0, 1))
-    whole: Pair = (high[..., -1:] + 0 * p, low[..., -1:] + 0 * p)
-    passed = cross(single(u + 0 * p), whole, single(1 + 0 * p), (high, low)) >= 0
-    index = xp.sum(xp.astype(passed, xp.int64), axis=-1)
     good = every(xp, (p >= 0) & (p <= 1)) & xp.any(p > 0, axis=-1, keepdims=True) & (u > 0) & (u < 1)
-    return xp.where(good[..., 0], index, -1)
+    return xp.where(good[..., 0], first_above(xp, u, single(p)), -1)
+
+
+def first_above(xp: Any, u: Array, p: Pair) -> Array:
+    """(...): the smallest i with ``u c_K < c_i``, where c are the sums of p, taken with twice the digits."""
+    sums = [(p[0][..., :1], p[1][..., :1])]
+    for i in range(1, p[0].shape[-1]):
+        sums.append(add(sums[-1], (p[0][..., i : i + 1], p[1][..., i : i + 1])))
+    high, low = (xp.concat([s[j] for s in sums], axis=-1) for j in (0, 1))
+    one = 1 + 0 * high
+    passed = cross(single(u * one), (high[..., -1:] * one, low[..., -1:] * one), single(one), (high, low)) >= 0
+    return xp.sum(xp.astype(passed, xp.int64), axis=-1)
 
 
 def log_ratio(xp: Any, p: Array, q: Array) -> Array:
@@ -52,7 +56,7 @@ def divergence(xp: Any, p: Array, q: Array) -> Array:
 
 def divergence_slopes(xp: Any, p: Array, q: Array) -> tuple[Array, Array]:
     """Derivatives of the sum of `divergence` to p and q: 0 where it is infinite, inf to p where both are 0."""
-    dp = xp.where(p == 0, xp.where(q == 0, xp.inf, -xp.inf), log_ratio(xp, p, q) + 1)
+    dp = xp.where(p == 0, xp.where(q == 0, xp.inf + 0 * q, -xp.inf), log_ratio(xp, p, q) + 1)
     dq = xp.where(p == 0, 0.0, -p / q)
     finite = ~xp.any((q == 0) & (p > 0), axis=-1, keepdims=True)
     return xp.where(finite, dp, 0.0), xp.where(finite, dq, 0.0)

@@ -31,7 +31,7 @@ def exponentials(xp: Any, z: Array) -> tuple[Pair, Array]:
     shift = xp.where(xp.abs(top) < 500, 0.0, top)
     v = z - shift
     small = xp.abs(v) < 0.5
-    one = xp.where(small, 1.0, 0.0)
+    one = xp.astype(small, xp.float64)
     part = xp.where(small, xp.expm1(xp.where(small, v, 0.0)), xp.exp(v))
     return _pair(xp, one, part), shift
 
@@ -62,6 +62,6 @@ def beside(xp: Any, terms: Array, top: Array) -> Array:
 
 
 def shares_vjp(xp: Any, g: Array, a: Array) -> Array:
-    r"""The cotangent of a, given that of a / A: :math:`(g_i r_i - \sum_{j \ne i} g_j a_j) / A^2`, r what a lacks to A."""
+    r"""The cotangent of a, given that of a / A: :math:`(g_i r_i - \sum_{j \ne i} g_j a_j) / A^2`, where r is A - a."""
     top, rest, (all_a, _) = top_and_rest(xp, a)
     return (g * (rest / all_a) - beside(xp, g * (a / all_a), top)) / all_a

@@ -55,14 +55,14 @@ def log_prob(k: Count, p: Unit) -> Array:
 
     k: (...), p: (..., K), leading axes broadcast; result: (...). float32 when every floating array is, else float64.
     p is taken as it stands, whatever its sum. k outside 0, ..., K - 1 or not whole: -inf with zero gradient. p outside
-    [0, 1], and nan: nan. Definition: Murphy (2012), eq. 2.33.
+    [0, 1], and nan: nan. Definition: Murphy (2012), section 2.3.2.
 
     >>> float(log_prob(1, [0.5, 0.25, 0.25]))  # log(1/4)
     -1.3862943611198906
     """
     xp, dtype, p, k = rows({"p": p}, {"k": k})
     with np.errstate(all="ignore"):
-        hot = xp.arange(p.shape[-1]) == k
+        hot = _index(xp, p) == k
         share = sum_row(xp, xp.where(hot, p, 0.0))
         value = xp.where(xp.any(hot, axis=-1, keepdims=True), xp.log(share), -xp.inf)
         return _row(xp, xp.where(_valid(xp, p) & ~xp.isnan(k), value, xp.nan), dtype)
@@ -72,7 +72,7 @@ def log_prob_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
     r"""Cotangent of p: :math:`\partial_{p_i} = [i = k] / p_k`, inf where p is 0: towards possibility."""
     xp, dtype, q, g, k = rows({"p": p}, {"g": g, "k": k})
     with np.errstate(all="ignore"):
-        slope = xp.where(xp.arange(q.shape[-1]) == k, 1 / xp.abs(q), 0.0)
+        slope = xp.where(_index(xp, q) == k, 1 / xp.abs(q), 0.0)
         return (unbroadcast(g * xp.where(_valid(xp, q) & ~xp.isnan(k), slope, xp.nan), p, dtype),)
 
 
@@ -92,14 +92,14 @@ def log_prob_logits(k: Count, logits: Real) -> Array:
 
     k: (...), logits: (..., K), leading axes broadcast; result: (...). A logit of -inf has probability 0. k outside
     0, ..., K - 1 or not whole: -inf with zero gradient. A row with +inf or nan, or with -inf alone: nan.
-    Source: Murphy (2012), eq. 8.33.
+    Source: Murphy (2012), section 8.3.7.
 
     >>> float(log_prob_logits(1, [0.0, -100.0])), float(log_prob_logits(0, [0.0, -100.0]))
     (-100.0, -3.720075976020836e-44)
     """
     xp, dtype, z, k = rows({"logits": logits}, {"k": k})
     with np.errstate(all="ignore"):
-        hot = xp.where(xp.arange(z.shape[-1]) == k, 1.0, 0.0)
+        hot = xp.astype(_index(xp, z) == k, xp.float64)
         n = sum_row(xp, hot)
         w, shift = exponentials(xp, z)
         e, outside, s = against(xp, hot, n, w)
@@ -117,7 +117,7 @@ def log_prob_logits_vjp(g: Array, k: Count, logits: Real) -> tuple[Array]:
     """
     xp, dtype, z, g, k = rows({"logits": logits}, {"g": g, "k": k})
     with np.errstate(all="ignore"):
-        hot = xp.where(xp.arange(z.shape[-1]) == k, 1.0, 0.0)
+        hot = xp.astype(_index(xp, z) == k, xp.float64)
         n = sum_row(xp, hot)
         e, _, _ = against(xp, hot, n, exponentials(xp, z)[0])
         slope = xp.where(n > 0, xp.where(z == -xp.inf, hot, 0.0 - e), 0.0)
@@ -306,7 +306,7 @@ def maximum_likelihood(data: NonNegative) -> Array:
     .. math:: \hat p_i = \frac{\sum_j x_{ji}}{\sum_{jl} x_{jl}}
 
     data: (N, K), taken as real numbers (weights), so that the estimate has a derivative to each; result: (K,). A
-    negative entry, nan, or no observation at all: nan. Source: Murphy (2012), eq. 3.48.
+    negative entry, nan, or no observation at all: nan. Source: Murphy (2012), section 3.4.
 
     >>> maximum_likelihood([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]).tolist()
     [0.25, 0.75]

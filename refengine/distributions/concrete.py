@@ -37,7 +37,7 @@ def log_prob(x: Unit, logits: Real, temperature: Positive) -> Array:
     is, else float64, and float64 inside. The sum of x is not tested. Where one entry of x is 0 the limits from inside:
     inf for (K - 1) t below 1, finite at 1, -inf above; several zeros: nan, as the limit depends on the path. An entry
     outside [0, 1]: -inf with zero gradients. Infinite logits, a temperature that is not positive and finite, and nan:
-    nan. Source: Maddison, Mnih and Teh (2017), eq. 10.
+    nan. Source: Maddison, Mnih and Teh (2017), section 3.1.
 
     >>> round(float(log_prob([0.25, 0.75], [0.0, 0.0], 1.0)), 12)  # uniform on the segment
     0.0
@@ -65,7 +65,7 @@ def log_prob_vjp(g: Array, x: Unit, logits: Real, temperature: Positive) -> tupl
         size, zero, lost = z.shape[-1], z == 0, _zeros(xp, z) > 0
         y = xp.log(xp.where(z > 0, z, 1.0))
         _, e = _concrete.log_density(xp, y, l, t)
-        e = xp.where(lost, xp.where(zero, size - 1.0, -1.0), e)
+        e = xp.where(lost, size * xp.astype(zero, xp.float64) - 1, e)
         linear = -size * xp.exp(sum_row(xp, xp.where(zero, -l, l - y)))
         flat = xp.where(t == 1, linear, -xp.inf)
         steep = xp.where(_sign(xp, t, size) == 0, flat, _sign(xp, t, size) * xp.inf)
@@ -96,7 +96,7 @@ def sample(noise: Unit, logits: Real, temperature: Positive) -> Array:
 
     noise: (..., K), uniform in (0, 1); logits: (..., K), temperature: (...), leading axes broadcast; result: (..., K).
     At low temperatures entries round to 0 and 1: `exp_concrete` has their logarithms. Noise outside (0, 1), invalid
-    parameters: nan. Source: Maddison, Mnih and Teh (2017), eq. 9.
+    parameters: nan. Source: Maddison, Mnih and Teh (2017), section 3.1.
 
     >>> sample([0.5, 0.5], [0.0, 0.0], 1.0).tolist()
     [0.5, 0.5]
@@ -122,7 +122,7 @@ def sample_vjp(g: Array, noise: Unit, logits: Real, temperature: Positive) -> tu
 
 def _zeros(xp: Any, x: Array) -> Array:
     """(..., 1): how many entries are 0."""
-    return sum_row(xp, xp.where(x == 0, 1.0, 0.0))
+    return sum_row(xp, xp.astype(x == 0, xp.float64))
 
 
 def _defined(xp: Any, x: Array) -> Array:

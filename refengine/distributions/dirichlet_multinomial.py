@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from refengine._arrays import unbroadcast
+from refengine._arrays import promote, unbroadcast
+from refengine.distributions._categories import first_above
 from refengine.distributions._deviance import bent, beside, shares_vjp, top_and_rest
+from refengine.distributions._noise import uniform as noise
 from refengine.distributions._rows import every, largest, rows, sum_row, whole
 from refengine.distributions._twice import add, cross, single
-from refengine.domains import Array, Count, Positive
+from refengine.domains import Array, Count, Positive, Unit
 from refengine.special._saddle_point import log_minus_digamma, remainder, weight
 from refengine.special._second_differences import digamma_fall, log_gamma_fall
 from refengine.special.digamma_difference import digamma_difference
@@ -26,6 +28,8 @@ __all__ = [
     "log_prob_vjp",
     "mean",
     "mean_vjp",
+    "noise",
+    "sample",
     "variance",
     "variance_vjp",
 ]
@@ -44,7 +48,7 @@ def log_prob(k: Count, alpha: Positive) -> Array:
     Loader's saddle point (2000) twice: shapes and counts are each set against their sum, with
     :math:`e = (k A - \alpha n) / (A + n)`, in which the first order terms of both cancel. Where all draws fall in one
     category the value is a second difference of log-gammas, all of whose terms have one sign. Definition: Johnson, Kotz
-    and Balakrishnan (1997), eq. 35.152.
+    and Balakrishnan (1997), chapter 35.
 
     >>> round(float(np.exp(log_prob([2, 1], [1.0, 1.0]))), 15)  # 1/4: all splits are equally probable
     0.25
@@ -56,7 +60,7 @@ def log_prob(k: Count, alpha: Positive) -> Array:
         _, rest, all_a = top_and_rest(xp, a)
         alone = log_gamma_fall(xp, a, counts, rest)
         alone = sum_row(xp, xp.where(top, xp.where(rest > 0, alone, 0.0), 0.0))
-        value = xp.where(sum_row(xp, xp.where(some, 1.0, 0.0)) > 1, _several(xp, counts, n, a, all_a), alone)
+        value = xp.where(sum_row(xp, xp.astype(some, xp.float64)) > 1, _several(xp, counts, n, a, all_a), alone)
         value = xp.where(defined, xp.where(possible, xp.where(n == 0, 0.0, value), -xp.inf), xp.nan)
         return xp.astype(value[..., 0], dtype, copy=False)
 
@@ -83,7 +87,7 @@ def log_prob_value_and_vjp(g: Array, k: Count, alpha: Positive) -> tuple[Array, 
     """`log_prob` and `log_prob_vjp`, which share little but the arguments here; kernels make one pass of both.
 
     >>> value, (da,) = log_prob_value_and_vjp(1.0, [1, 0], [1.0, 1.0])
-    >>> da.tolist()
+    >>> da.round(12).tolist()
     [0.5, -0.5]
     """
     return log_prob(k, alpha), log_prob_vjp(g, k, alpha)
@@ -94,8 +98,8 @@ def mean(n: Count, alpha: Positive) -> Array:
 
     .. math:: \operatorname{E} k_i = n \frac{\alpha_i}{A}
 
-    n: (...), alpha: (..., K), leading axes broadcast; result: (..., K). n that is negative or not whole, shapes that are
-    not positive and finite: nan. Source: Johnson, Kotz and Balakrishnan (1997), section 35.13.1.
+    n: (...), alpha: (..., K), leading axes broadcast; result: (..., K). n that is negative or not whole, shapes
+    that are not positive and finite: nan. Source: Johnson, Kotz and Balakrishnan (1997), chapter 35.
 
     >>> mean(4, [1.0, 3.0]).tolist()
     [1.0, 3.0]
@@ -118,7 +122,7 @@ def variance(n: Count, alpha: Positive) -> Array:
     .. math:: \operatorname{var} k_i = n \frac{\alpha_i}{A} \Bigl(1 - \frac{\alpha_i}{A}\Bigr) \frac{A + n}{A + 1}
 
     n: (...), alpha: (..., K), leading axes broadcast; result: (..., K). Otherwise as `mean`.
-    Source: Johnson, Kotz and Balakrishnan (1997), section 35.13.1.
+    Source: Johnson, Kotz and Balakrishnan (1997), chapter 35.
 
     >>> variance(2, [1.0, 1.0]).tolist()
     [0.6666666666666666, 0.6666666666666666]
@@ -148,6 +152,33 @@ def variance_vjp(g: Array, n: Count, alpha: Positive) -> tuple[Array]:
         return (unbroadcast(xp.where(_valid(xp, n, a), slope, xp.nan), alpha, dtype),)
 
 
+def sample(noise: Unit, alpha: Positive) -> Array:
+    r"""Counts of n draws from Polya's urn, each by inversion of one uniform number.
+
+    .. math:: P(\text{category } i \mid k) = \frac{\alpha_i + k_i}{A + \sum_j k_j}
+
+    noise: (..., n), uniform in (0, 1), one for each draw in turn; alpha: (..., K), leading axes broadcast; result:
+    (..., K) of int64. No derivative. A uniform outside (0, 1), shapes that are not positive and finite: -1. Source:
+    Johnson, Kotz and Balakrishnan (1997), chapter 35; inversion: Devroye (1986), section III.2.
+
+    >>> sample([0.75, 0.5], [1.0, 1.0]).tolist()  # the second: 1/3 against 2/3
+    [0, 2]
+    """
+    xp, _, u = promote(noise=noise)
+    if u.ndim == 0:
+        raise ValueError(f"noise must have shape (..., n), got {tuple(u.shape)}")
+    lead = xp.sum(u, axis=-1)
+    xp, _, a, _ = rows({"alpha": alpha}, {"noise": lead})
+    u = xp.astype(xp.broadcast_to(u, (*a.shape[:-1], u.shape[-1])), xp.float64, copy=False)
+    with np.errstate(all="ignore"):
+        counts = xp.zeros(a.shape, dtype=xp.float64)
+        for j in range(u.shape[-1]):
+            index = first_above(xp, u[..., j : j + 1], add(single(a), single(counts)))
+            counts = counts + xp.astype(xp.arange(a.shape[-1]) == index[..., None], xp.float64)
+        good = every(xp, (a > 0) & (a < xp.inf)) & every(xp, (u > 0) & (u < 1))
+        return xp.where(good, xp.astype(xp.where(good, counts, 0.0), xp.int64), -1)
+
+
 def _valid(xp: Any, n: Array, alpha: Array) -> Array:
     return (n >= 0) & (n < xp.inf) & (xp.floor(n) == n) & every(xp, (alpha > 0) & (alpha < xp.inf))
 
@@ -162,7 +193,7 @@ def _checked(xp: Any, k: Array, alpha: Array) -> tuple[Array, Array, Array, Arra
 def _several(xp: Any, k: Array, n: Array, a: Array, all_a: tuple[Array, Array]) -> Array:
     """The value where several counts are positive; the powers of the largest are set against those of the sums."""
     some, top = k > 0, largest(xp, k)
-    k1, (everything, low) = xp.where(some, k, 1.0), add(all_a, single(n))
+    k1, (everything, _) = xp.where(some, k, 1.0), add(all_a, single(n))
     own, n = a + k1, xp.where(n > 0, n, 1.0)
     e = cross(single(k1), (all_a[0] + 0 * a, all_a[1] + 0 * a), single(a), single(n + 0 * a)) / everything
     shapes = bent(xp, a, e, xp.log(own / a * (all_a[0] / everything)))
@@ -187,5 +218,5 @@ def _slopes(xp: Any, k: Array, n: Array, a: Array, rest: Array, all_a: tuple[Arr
     fall = digamma_fall(xp, a, k, rest) - digamma_difference(whole_a + k, n - k)
     all_draws = digamma_difference(whole_a + 0 * k, n + 0 * k)
     plain = digamma_difference(a, k) - all_draws
-    seen = xp.where(a > whole_a / 2, fall, xp.where(k > 4 * a, logs + mixed, plain))
+    seen = xp.where(a > whole_a / 2, fall, xp.where((k > 4 * a) & (a > 1e-300), logs + mixed, plain))
     return xp.where(k > 0, seen, -all_draws)

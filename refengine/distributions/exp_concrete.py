@@ -38,7 +38,7 @@ def log_prob(x: NonPositive, logits: Real, temperature: Positive) -> Array:
     is, else float64, and float64 inside. Whether the exponentials of x sum to 1 is not tested. One entry of -inf: -inf,
     with the limits of the gradients; several: nan, as the limit depends on the path. An entry above 0: -inf with zero
     gradients. Infinite logits, a temperature that is not positive and finite, and nan: nan. Source: Maddison, Mnih and
-    Teh (2017), eq. 24.
+    Teh (2017), appendix C.
 
     >>> round(float(np.exp(log_prob([-np.log(2), -np.log(2)], [0.0, 0.0], 1.0))), 15)  # 1! t / 4
     0.25
@@ -64,7 +64,7 @@ def log_prob_vjp(g: Array, x: NonPositive, logits: Real, temperature: Positive) 
         size = y.shape[-1]
         _, e = _concrete.log_density(xp, xp.where(xp.abs(y) < xp.inf, y, 0.0), l, t)
         lost = _lost(xp, y) > 0
-        e = xp.where(lost, xp.where(y == -xp.inf, size - 1.0, -1.0), e)
+        e = xp.where(lost, size * xp.astype(y == -xp.inf, xp.float64) - 1, e)
         dt = xp.where(lost, -xp.inf, (size - 1) / t + sum_row(xp, xp.where(lost, 0.0, y * e)))
         inside = every(xp, y <= 0)
         slopes = (g * xp.where(inside, slope, 0.0) for slope in (t * e, 0.0 - e, dt))
@@ -91,7 +91,7 @@ def sample(noise: Unit, logits: Real, temperature: Positive) -> Array:
 
     noise: (..., K), uniform in (0, 1); logits: (..., K), temperature: (...), leading axes broadcast; result: (..., K).
     Entries near 0 keep their relative accuracy. Noise outside (0, 1), invalid parameters: nan. Source: Maddison, Mnih
-    and Teh (2017), section 3.3.
+    and Teh (2017), appendix C.
 
     >>> [round(v, 12) for v in sample([0.5, 0.5], [0.0, 0.0], 1.0).tolist()]
     [-0.69314718056, -0.69314718056]
@@ -119,7 +119,7 @@ def sample_vjp(g: Array, noise: Unit, logits: Real, temperature: Positive) -> tu
 
 def _lost(xp: Any, y: Array) -> Array:
     """(..., 1): how many entries are -inf."""
-    return sum_row(xp, xp.where(y == -xp.inf, 1.0, 0.0))
+    return sum_row(xp, xp.astype(y == -xp.inf, xp.float64))
 
 
 def _defined(xp: Any, y: Array) -> Array:

@@ -158,7 +158,7 @@ def mean(n: Count, p: Unit) -> Array:
     .. math:: \operatorname{E} k_i = n p_i
 
     n: (...), p: (..., K), leading axes broadcast; result: (..., K). p is taken as it stands. n that is negative or not
-    whole, p outside [0, 1]: nan. Source: Johnson, Kotz and Balakrishnan (1997), eq. 35.6.
+    whole, p outside [0, 1]: nan. Source: Johnson, Kotz and Balakrishnan (1997), chapter 35.
 
     >>> mean(4, [0.25, 0.75]).tolist()
     [1.0, 3.0]
@@ -181,7 +181,7 @@ def variance(n: Count, p: Unit) -> Array:
     .. math:: \operatorname{var} k_i = n p_i (1 - p_i)
 
     n: (...), p: (..., K), leading axes broadcast; result: (..., K). Otherwise as `mean`.
-    Source: Johnson, Kotz and Balakrishnan (1997), eq. 35.6.
+    Source: Johnson, Kotz and Balakrishnan (1997), chapter 35.
 
     >>> variance(4, [0.25, 0.5]).tolist()
     [0.75, 1.0]
@@ -253,7 +253,7 @@ def maximum_likelihood(data: NonNegative) -> Array:
     .. math:: \hat p_i = \frac{\sum_j k_{ji}}{\sum_j n_j}
 
     data: (N, K) counts, taken as real numbers, so that the estimate has a derivative to each; result: (K,). A negative
-    entry, nan, or no count at all: nan. Source: Murphy (2012), eq. 3.48.
+    entry, nan, or no count at all: nan. Source: Murphy (2012), section 3.4.
 
     >>> maximum_likelihood([[2.0, 1.0], [0.0, 1.0]]).tolist()
     [0.5, 0.5]

@@ -44,7 +44,7 @@ def log_prob(x: Unit, logits: Real, temperature: Positive) -> Array:
     x, logits, temperature: broadcast together; the result has the broadcast shape. float32 when every floating array
     is, else float64, and float64 inside. At 0 the limits from inside: -l for t = 1, inf for t < 1, -inf for t > 1; at 1
     likewise with the sign of l changed. x outside [0, 1]: -inf and zero gradients. Infinite logits, a temperature
-    that is not positive and finite, and nan: nan. Source: Maddison, Mnih and Teh (2017), eq. 23.
+    that is not positive and finite, and nan: nan. Source: Maddison, Mnih and Teh (2017), appendix B.
 
     >>> round(float(log_prob(0.5, 0.0, 1.0)), 15)  # uniform
     0.0
@@ -73,7 +73,7 @@ def log_prob_vjp(g: Array, x: Unit, logits: Real, temperature: Positive) -> tupl
         z, a, s = _inner(xp, x1, l, t)
         y = _logit(xp, z)
         h = xp.tanh((a - s * y) / 2)
-        side = xp.where(x1 < 0.5, 1.0, -1.0)
+        side = 2 * xp.astype(x1 < 0.5, xp.float64) - 1
         on_edge, off = (x1 == 0) | (x1 == 1), (x1 < 0) | (x1 > 1)
         steep = xp.where(t == 1, -2 * xp.expm1(-side * l), xp.sign(t - 1) * xp.inf)
         dx = xp.where(on_edge, side * steep, (s * h - (1 - 2 * z)) / (1 - z) / z)
@@ -211,7 +211,7 @@ def sample(noise: Unit, logits: Real, temperature: Positive) -> Array:
     .. math:: x = \sigma\Bigl(\frac{l + \log(u / (1-u))}{t}\Bigr)
 
     noise: uniform in (0, 1); noise, logits, temperature: broadcast together; noise outside [0, 1] and invalid
-    parameters: nan. Source: Maddison, Mnih and Teh (2017), eq. 16.
+    parameters: nan. Source: Maddison, Mnih and Teh (2017), appendix B.
 
     >>> float(sample(0.5, 0.0, 2.0))
     0.5
@@ -268,7 +268,7 @@ def _slopes(g: Array, x: Array, logits: Array, temperature: Array, outer: Any, s
     with np.errstate(all="ignore"):
         z, _, s = _inner(xp, x1, l, t)
         y, slope = _logit(xp, z), outer(xp, _v(xp, x1, l, t))
-        side = xp.where(x1 < 0.5, 1.0, -1.0)
+        side = 2 * xp.astype(x1 < 0.5, xp.float64) - 1
         off, edge = (x1 < 0) | (x1 > 1), (x1 == 0) | (x1 == 1)
         flat = xp.where(t < 1, xp.inf, xp.where(t > 1, 0.0, xp.exp(-side * l)))
         dx = xp.where(edge, xp.where(slope == 0, flat, xp.inf), s * slope / z / (1 - z))
@@ -291,7 +291,7 @@ def _quantile_vjp(g: Array, logits: Array, temperature: Array, **uniform: Array)
         w = (a + _logit(xp, z)) / s
         slope = _sigmoid(xp, w) * _sigmoid(xp, -w) / s
         spread = xp.where(xp.abs(w) < 600, slope / z / (1 - z), xp.exp(-xp.abs(w) - xp.log(z) - xp.log1p(-z)) / s)
-        side = xp.where(u < 0.5, 1.0, -1.0)
+        side = 2 * xp.astype(u < 0.5, xp.float64) - 1
         at_edge = xp.where(t > 1, xp.inf, xp.where(t < 1, 0.0, xp.exp(side * l)))
         edge, off = (u == 0) | (u == 1), (u < 0) | (u > 1)
         slopes = (

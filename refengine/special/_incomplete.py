@@ -106,14 +106,15 @@ def _in_blocks(xp: Any, function: Callable[..., tuple[Array, ...]], *arrays: Arr
     shape = arrays[0].shape
     flat = [xp.reshape(z, (-1,)) for z in arrays]
     with np.errstate(all="ignore"):
-        starts = range(0, max(int(flat[0].shape[0]), 1), _BLOCK)
-        parts = [function(xp, *(z[i : i + _BLOCK] for z in flat)) for i in starts]
+        size = int(flat[0].shape[0])
+        starts = range(0, max(size, 1), _BLOCK)
+        parts = [function(xp, *(z[i : min(i + _BLOCK, size)] for z in flat)) for i in starts]
     return [xp.reshape(xp.concat(column), shape) for column in zip(*parts, strict=True)]
 
 
 def _with_edges(xp: Any, found: list[Array], valid: Array, inside: Array, high: Array) -> Incomplete:
     step = xp.astype(high, xp.float64)
-    below, above = xp.where(high, 0.0, -xp.inf), xp.where(high, -xp.inf, 0.0)
+    below, above = xp.where(high, xp.asarray(0.0), -xp.inf), xp.where(high, xp.asarray(-xp.inf), 0.0)
     edges = (step, 1 - step, below, above, *([xp.zeros_like(step)] * (len(found) - 4)))
     cleaned = [xp.where(inside, z, xp.where(valid, e, xp.nan)) for z, e in zip(found, edges, strict=True)]
     return Incomplete._make([*cleaned[:7], tuple(cleaned[7:])])
@@ -123,7 +124,7 @@ def _gamma(xp: Any, a: Array, x: Array) -> tuple[Array, ...]:
     below = x <= xp.maximum(a, xp.asarray(0.5))
     small = below & (a < _RAISED)
     p = xp.where(small, a + _RAISED, a)
-    integral, slope = _gamma_sum(xp, xp.abs(p - x), x, xp.where(below, -1.0, 1.0))
+    integral, slope = _gamma_sum(xp, xp.abs(p - x), x, 1 - 2 * xp.astype(below, xp.float64))
     for k in range(_RAISED - 1, 0, -1):
         lowered = (1 + x * integral) / (a + k)
         slope = xp.where(small, (x * slope - lowered) / (a + k), slope)

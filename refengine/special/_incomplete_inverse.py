@@ -88,6 +88,6 @@ def _step(xp: Any, found: Incomplete, lower: Array, upper: Array) -> tuple[Array
 def _with_ends(
     xp: Any, x: Array, inside: Array, shape: Array, lower: Array, upper: Array, ends: tuple[float, float]
 ) -> Array:
-    edge = xp.where(lower == 0, ends[0], xp.where(upper == 0, ends[1], xp.nan))
+    edge = xp.where(lower == 0, ends[0], xp.where(upper == 0, xp.asarray(ends[1]), xp.nan))
     edge = xp.where((shape > 0) & (shape < xp.inf), edge, xp.nan)
     return xp.where(inside, x, edge)

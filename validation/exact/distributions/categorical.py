@@ -29,7 +29,7 @@ from validation.exact.number import Number, log, number, stated
 def log_prob(k: Any, p: Any) -> Any:
     """log p_k for p as it stands; at p_k = 0 the slope is inf.
 
-    Source: murphy-2012, eq. 2.33
+    Source: murphy-2012, section 2.3.2
     """
     if not is_probability(p) or is_nan(k):
         return all_of(nan, p)
@@ -49,7 +49,7 @@ def renormalised(k: Any, p: Any) -> Any:
 def log_prob_logits(k: Any, logits: Any) -> Any:
     """z_k - log sum_j e^z_j.
 
-    Source: murphy-2012, eq. 8.33
+    Source: murphy-2012, section 8.3.7
     """
     if not is_logits(logits) or is_nan(k):
         return all_of(nan, logits)
@@ -170,7 +170,7 @@ def chosen(u: Any, weights: Any) -> int:
 def maximum_likelihood(data: Any) -> Any:
     """Column sums over the sum of all.
 
-    Source: murphy-2012, eq. 3.48
+    Source: murphy-2012, section 3.4
     """
     everything = [v for row in data for v in row]
     if not everything or not all(0 <= v < inf for v in everything) or all(v == 0 for v in everything):
@@ -184,7 +184,9 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
             p, k = dyadic(rng, size), rng.integers(0, size, size=3)
             yield Draw({"k": k, "p": p})
     for _ in range(12):
-        yield Draw({"k": rng.integers(0, 4, size=2), "p": np.stack([shares(rng, 4, 0.1), shares(rng, 4)])}, difficulty=2)
+        yield Draw(
+            {"k": rng.integers(0, 4, size=2), "p": np.stack([shares(rng, 4, 0.1), shares(rng, 4)])}, difficulty=2
+        )
     for tiny in (1e-20, 1e-300, 1e-310, 5e-324, 1 - 2.0**-53):
         for k in (0, 1):
             flags = ("TINY_P", "SUBNORMAL") if tiny < 1e-307 else ("TINY_P",)
@@ -199,7 +201,9 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw({"k": np.array([k]), "p": np.array([0.25, 0.25, 0.5])}, flags=("OUT_OF_SUPPORT",))
     for k, bad in ((0, -0.25), (1, 1.5), (0, nan), (nan, 0.5), (7, 2.0)):
         yield Draw({"k": np.array([k]), "p": np.array([0.5, bad])}, result="invalid")
-    yield Draw({"k": np.arange(3)[:, None], "p": np.array([[0.25, 0.25, 0.5], [0.5, 0.125, 0.375]])}, flags=("BROADCAST",))
+    yield Draw(
+        {"k": np.arange(3)[:, None], "p": np.array([[0.25, 0.25, 0.5], [0.5, 0.125, 0.375]])}, flags=("BROADCAST",)
+    )
     yield Draw({"k": np.array(2), "p": shares(rng, 1000)}, difficulty=2)
 
 
@@ -321,7 +325,9 @@ def pairs(rng: np.random.Generator) -> Iterator[Draw]:
     for bad in (-0.25, 1.5, nan):
         yield Draw({"p_p": np.array([0.5, bad]), "p_q": np.array([0.5, 0.5])}, result="invalid")
         yield Draw({"p_p": np.array([0.5, 0.5]), "p_q": np.array([0.5, bad])}, result="invalid")
-    yield Draw({"p_p": dyadic(rng, 3)[None, :], "p_q": np.stack([dyadic(rng, 3) for _ in range(3)])}, flags=("BROADCAST",))
+    yield Draw(
+        {"p_p": dyadic(rng, 3)[None, :], "p_q": np.stack([dyadic(rng, 3) for _ in range(3)])}, flags=("BROADCAST",)
+    )
 
 
 def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
@@ -354,7 +360,9 @@ def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
     for size in (1, 2, 3, 5):
         for n in (1, 2, 4, 7):
             for _ in range(2):
-                yield Draw({"data": np.eye(size)[rng.integers(0, size, size=n)] + 0.0625 * rng.integers(0, 4, size=(n, 1))})
+                yield Draw(
+                    {"data": np.eye(size)[rng.integers(0, size, size=n)] + 0.0625 * rng.integers(0, 4, size=(n, 1))}
+                )
     for _ in range(20):
         yield Draw({"data": rng.uniform(size=(3, 3)) * decades(rng, 1e-6, 1e6)}, difficulty=2)
     for scale in (1e-300, 1e-310, 1e200, 1e15):

@@ -19,7 +19,7 @@ from validation.exact.number import Number, exp, lgamma, log, number, stated
 def log_prob(x: Any, logits: Any, temperature: Any) -> Any:
     """log (K-1)! + (K-1) log t + sum_i [log softmax(l - t log x)_i - log x_i]; at one x_i = 0 the limits.
 
-    Source: maddison-2017, eq. 10
+    Source: maddison-2017, section 3.1
     """
     t, size = temperature, len(x)
     everything = np.array([*x, *logits, t], dtype=object)
@@ -61,7 +61,7 @@ def outside(x: Any, logits: Any, temperature: Any) -> Any:
 def sample(noise: Any, logits: Any, temperature: Any) -> Any:
     """softmax((l - log(-log u)) / t).
 
-    Source: maddison-2017, eq. 9
+    Source: maddison-2017, section 3.1
     """
     if not possible(noise, logits, temperature):
         return vector([all_of(nan, np.array([*noise, *logits, temperature], dtype=object)) for _ in noise])
@@ -105,7 +105,14 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
         yield draw(x, [0.5, 1.0, -0.25], 0.5, flags=flags, result="ambiguous", alternatives=others)
     for bad in (-0.5, 1.5, inf):
         yield draw([0.5, bad], [0.5, 1.0], 0.5, flags=("OUT_OF_SUPPORT",))
-    for v, l, t in ((nan, 0.5, 1.0), (0.5, nan, 1.0), (0.5, inf, 1.0), (0.5, 0.5, 0.0), (0.5, 0.5, -1.0), (0.5, 0.5, inf)):
+    for v, l, t in (
+        (nan, 0.5, 1.0),
+        (0.5, nan, 1.0),
+        (0.5, inf, 1.0),
+        (0.5, 0.5, 0.0),
+        (0.5, 0.5, -1.0),
+        (0.5, 0.5, inf),
+    ):
         yield draw([0.5, v], [0.5, l], t, result="invalid")
     x = np.stack([dyadic(rng, 3) for _ in range(2)])
     yield draw(x[:, None, :], short(rng.normal(size=(2, 3))), [0.5, 2.0], flags=("BROADCAST",))

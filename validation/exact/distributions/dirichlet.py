@@ -26,7 +26,7 @@ def is_shape(alpha: Any) -> bool:
 def log_prob(x: Any, alpha: Any) -> Any:
     """log Gamma(A) - sum_i log Gamma(alpha_i) + sum_i (alpha_i - 1) log x_i; on faces the limits from inside.
 
-    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    Source: kotz-balakrishnan-johnson-2000, chapter 49
     """
     if not is_shape(alpha) or any(is_nan(v) for v in x):
         return all_of(nan, x, alpha)
@@ -62,7 +62,7 @@ def _slope(a: Number) -> float:
 def entropy(alpha: Any) -> Any:
     """log B(alpha) + (A - K) psi(A) - sum_i (alpha_i - 1) psi(alpha_i).
 
-    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    Source: kotz-balakrishnan-johnson-2000, chapter 49
     """
     if not is_shape(alpha):
         return all_of(nan, alpha)
@@ -77,7 +77,7 @@ def entropy(alpha: Any) -> Any:
 def mean(alpha: Any) -> Any:
     """alpha_i / A.
 
-    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    Source: kotz-balakrishnan-johnson-2000, chapter 49
     """
     return vector([a / total(alpha) if is_shape(alpha) else all_of(nan, alpha) for a in alpha])
 
@@ -86,7 +86,7 @@ def mean(alpha: Any) -> Any:
 def variance(alpha: Any) -> Any:
     """alpha_i (A - alpha_i) / (A^2 (A + 1)).
 
-    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    Source: kotz-balakrishnan-johnson-2000, chapter 49
     """
     if not is_shape(alpha):
         return vector([all_of(nan, alpha) for _ in alpha])
@@ -100,7 +100,7 @@ def variance(alpha: Any) -> Any:
 def mode(alpha: Any) -> Any:
     """(alpha_i - 1) / (A - K), where that is the only mode.
 
-    Source: johnson-kotz-balakrishnan-1997, chapter 49
+    Source: kotz-balakrishnan-johnson-2000, chapter 49
     """
     if not is_shape(alpha) or any(a < 1 for a in alpha) or all(a == 1 for a in alpha):
         return vector([all_of(nan, alpha) for _ in alpha])
@@ -111,7 +111,7 @@ def mode(alpha: Any) -> Any:
 def kl_divergence(alpha_p: Any, alpha_q: Any) -> Any:
     """log B(beta) - log B(alpha) + sum_i (alpha_i - beta_i) [psi(alpha_i) - psi(A)].
 
-    Source: penny-2001, eq. 39
+    Source: penny-2001
     """
     if not (is_shape(alpha_p) and is_shape(alpha_q)):
         return all_of(nan, alpha_p, alpha_q)
@@ -336,7 +336,9 @@ def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
         for size in (2, 3):
             for _ in range(2):
                 alpha = shapes(rng, size, low, high)
-                x = np.maximum(np.stack([near(rng, alpha) if low > 1 else shares(rng, size, low) for _ in range(4)]), 1e-290)
+                x = np.maximum(
+                    np.stack([near(rng, alpha) if low > 1 else shares(rng, size, low) for _ in range(4)]), 1e-290
+                )
                 yield Draw({"data": x}, flags=flags, difficulty=3)
     for spread_of in (1e-2, 1e-4):
         x = np.array([[0.25, 0.75]] * 3) * (1 + spread_of * np.array([[1.0], [0.0], [-1.0]]) * np.array([[3.0, -1.0]]))

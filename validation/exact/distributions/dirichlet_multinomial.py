@@ -12,14 +12,14 @@ from validation.exact.distributions._rows import all_of, is_nan, is_whole, rowwi
 from validation.exact.distributions.dirichlet import is_shape
 from validation.exact.distributions.multinomial import counts_near
 from validation.exact.draws import Draw, decades
-from validation.exact.number import lgamma, log, number
+from validation.exact.number import Number, lgamma, log, number
 
 
 @rowwise("(k),(k)->()")
 def log_prob(k: Any, alpha: Any) -> Any:
     """log n! Gamma(A) / Gamma(A + n) + sum_i log Gamma(alpha_i + k_i) / (k_i! Gamma(alpha_i)).
 
-    Source: johnson-kotz-balakrishnan-1997, eq. 35.152
+    Source: johnson-kotz-balakrishnan-1997, chapter 35
     """
     if not is_shape(alpha) or any(is_nan(v) for v in k):
         return all_of(nan, alpha)
@@ -47,7 +47,7 @@ def _rising(a: Any, count: Any, sign: int) -> Any:
 def mean(n: Any, alpha: Any) -> Any:
     """n alpha_i / A.
 
-    Source: johnson-kotz-balakrishnan-1997, section 35.13.1
+    Source: johnson-kotz-balakrishnan-1997, chapter 35
     """
     if not (is_shape(alpha) and is_whole(n)):
         return vector([all_of(nan, alpha) for _ in alpha])
@@ -58,7 +58,7 @@ def mean(n: Any, alpha: Any) -> Any:
 def variance(n: Any, alpha: Any) -> Any:
     """n m_i (1 - m_i) (A + n) / (A + 1) for m = alpha / A.
 
-    Source: johnson-kotz-balakrishnan-1997, section 35.13.1
+    Source: johnson-kotz-balakrishnan-1997, chapter 35
     """
     if not (is_shape(alpha) and is_whole(n)):
         return vector([all_of(nan, alpha) for _ in alpha])
@@ -66,6 +66,29 @@ def variance(n: Any, alpha: Any) -> Any:
         return vector([all_of(0.0, alpha, slope=0.0)])
     whole, n = total(alpha), number(n)
     return vector([n * (a / whole) * (1 - a / whole) * (whole + n) / (whole + 1) for a in alpha])
+
+
+def sample(noise: Any, alpha: Any) -> Any:
+    """Draw by draw, the smallest i with u_j (A + j) < (alpha_1 + k_1) + ... + (alpha_i + k_i).
+
+    Source: devroye-1986, section III.2
+    """
+
+    @rowwise("(n),(k)->(k)")
+    def urn(u: Any, shapes_of: Any) -> Any:
+        if not is_shape(shapes_of) or not all(0 < number(v) < 1 for v in u):
+            return vector([-1] * len(shapes_of))
+        content = [number(a) for a in shapes_of]
+        for v in u:
+            point, below = number(v) * total(content), Number(0)
+            for i in range(len(content)):
+                below = below + content[i]
+                if point < below:
+                    content[i] = content[i] + 1
+                    break
+        return vector([round(float(c - number(a))) for c, a in zip(content, shapes_of, strict=True)])
+
+    return np.asarray(urn(noise, alpha)).astype(np.int64)
 
 
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
@@ -143,3 +166,24 @@ def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
 
 def draw_variance(rng: np.random.Generator) -> Iterator[Draw]:
     yield from _draw_n_and_alpha(rng)
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    def draw(u: Any, a: Any, **keywords: Any) -> Draw:
+        return Draw({"noise": np.asarray(u), "alpha": np.asarray(a)}, **keywords)
+
+    for size in (1, 2, 3, 5):
+        for n in (1, 3, 8, 20):
+            yield draw(rng.uniform(size=n), shapes(rng, size, 0.1, 50, rounded=True))
+            yield draw(rng.uniform(size=(2, n)), shapes(rng, size, 1e-8, 1e3), difficulty=2)
+    for _ in range(8):
+        yield draw(rng.uniform(size=6), shapes(rng, 3, 1e-300, 1e-3), flags=("NEAR_POLE",), difficulty=3)
+        yield draw(rng.uniform(size=6), shapes(rng, 3, 1e5, 1e15), flags=("HUGE_PARAMETER",), difficulty=3)
+    for u in ([0.5, 0.5, 0.5], [0.25, 0.25], [0.75, 0.5, 0.25, 0.625]):  # on the steps themselves
+        yield draw(u, [1.0, 1.0], flags=("TIE",), difficulty=3)
+        yield draw(u, [0.25, 0.5, 0.25], flags=("TIE",), difficulty=3)
+    for u in (2.0**-53, 1 - 2.0**-53):
+        yield draw([u, 0.5], [0.5, 1.5], flags=("SATURATION",))
+    yield draw(np.zeros(0), [0.5, 1.5], flags=("EMPTY_ROW",))
+    for u, a in ((0.0, 1.0), (1.0, 1.0), (nan, 1.0), (0.5, 0.0), (0.5, -1.0), (0.5, nan), (0.5, inf)):
+        yield draw([0.5, u], [1.5, a], result="invalid")

@@ -24,7 +24,7 @@ def is_valid(*rows: Any, temperature: Any) -> bool:
 def log_prob(x: Any, logits: Any, temperature: Any) -> Any:
     """log (K-1)! + (K-1) log t + sum_i log softmax(l - t x)_i; at one x_i = -inf the limits.
 
-    Source: maddison-2017, eq. 24
+    Source: maddison-2017, appendix C
     """
     t, size = temperature, len(x)
     everything = np.array([*x, *logits, t], dtype=object)
@@ -38,7 +38,10 @@ def log_prob(x: Any, logits: Any, temperature: Any) -> Any:
     if lost:
         e = [size - 1 if i == lost[0] else -1 for i in range(size)]
         return stated(
-            -inf, *((v, t * c) for v, c in zip(x, e, strict=True)), *zip(logits, (-c for c in e), strict=True), (t, -inf)
+            -inf,
+            *((v, t * c) for v, c in zip(x, e, strict=True)),
+            *zip(logits, (-c for c in e), strict=True),
+            (t, -inf),
         )
     return lgamma(number(size)) + (size - 1) * log(t) + log_shares(x, logits, t)
 
@@ -56,7 +59,7 @@ def log_shares(y: Any, l: Any, t: Any) -> Any:
 def sample(noise: Any, logits: Any, temperature: Any) -> Any:
     """log softmax((l - log(-log u)) / t).
 
-    Source: maddison-2017, section 3.3
+    Source: maddison-2017, appendix C
     """
     if not possible(noise, logits, temperature):
         return vector([all_of(nan, np.array([*noise, *logits, temperature], dtype=object)) for _ in noise])
@@ -93,7 +96,9 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for gap in (37.0, 100.0, 700.0, 1000.0, 1e6):
         x = np.array([-gap, -1e-17, -gap - 2])
         flags = ("SATURATION", "LARGE_LOGITS")
-        yield Draw({"x": x, "logits": np.array([0.25, 1.0, -0.5]), "temperature": np.array(0.5)}, flags=flags, difficulty=3)
+        yield Draw(
+            {"x": x, "logits": np.array([0.25, 1.0, -0.5]), "temperature": np.array(0.5)}, flags=flags, difficulty=3
+        )
         l = np.array([gap, 0.5, -gap])
         arguments = {"x": np.array([-0.5, -1.5, -2.0]), "logits": l, "temperature": np.array(0.75)}
         yield Draw(arguments, flags=flags, difficulty=3)
@@ -107,8 +112,18 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     for bad in (0.5, 5e-324, inf):
         arguments = {"x": np.array([-0.5, bad]), "logits": np.array([0.5, 1.0]), "temperature": np.array(0.5)}
         yield Draw(arguments, flags=("OUT_OF_SUPPORT",))
-    for x, l, t in ((nan, 0.5, 1.0), (-1.0, nan, 1.0), (-1.0, inf, 1.0), (-1.0, 0.5, 0.0), (-1.0, 0.5, -1.0), (-1.0, 0.5, inf), (-1.0, 0.5, nan)):
-        yield Draw({"x": np.array([-0.5, x]), "logits": np.array([0.5, l]), "temperature": np.array(t)}, result="invalid")
+    for x, l, t in (
+        (nan, 0.5, 1.0),
+        (-1.0, nan, 1.0),
+        (-1.0, inf, 1.0),
+        (-1.0, 0.5, 0.0),
+        (-1.0, 0.5, -1.0),
+        (-1.0, 0.5, inf),
+        (-1.0, 0.5, nan),
+    ):
+        yield Draw(
+            {"x": np.array([-0.5, x]), "logits": np.array([0.5, l]), "temperature": np.array(t)}, result="invalid"
+        )
     l = short(rng.normal(size=(2, 3)))
     x = np.stack([_point(rng, l[0], 1.0) for _ in range(2)])
     yield Draw({"x": x[:, None, :], "logits": l, "temperature": np.array([0.5, 2.0])}, flags=("BROADCAST",))

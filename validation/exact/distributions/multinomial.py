@@ -30,7 +30,7 @@ from validation.exact.number import Number, lgamma, log, number, stated
 def log_prob(k: Any, p: Any, *, simplex: str = "ambient") -> Any:
     """log n! - sum_i log k_i! + sum_i k_i log p_i with 0 log 0 = 0; where p = 0 < k the slope is inf.
 
-    Source: johnson-kotz-balakrishnan-1997, eq. 35.1
+    Source: johnson-kotz-balakrishnan-1997, chapter 35
     """
     if not is_probability(p) or any(is_nan(v) for v in k) or (simplex == "tangent" and all(v == 0 for v in p)):
         return all_of(nan, p)
@@ -39,7 +39,9 @@ def log_prob(k: Any, p: Any, *, simplex: str = "ambient") -> Any:
     sum_p, n = total(p), total(number(v) for v in k)
     if any(c > 0 and v == 0 for c, v in zip(k, p, strict=True)):
         back = n / sum_p if simplex == "tangent" else Number(0)
-        return stated(-inf, *((v, (inf if c > 0 else -back) if v == 0 else c / v - back) for c, v in zip(k, p, strict=True)))
+        return stated(
+            -inf, *((v, (inf if c > 0 else -back) if v == 0 else c / v - back) for c, v in zip(k, p, strict=True))
+        )
     share = [v / sum_p for v in p] if simplex == "tangent" else list(p)
     return _coefficient(k) + total(c * log(v) for c, v in zip(k, share, strict=True) if c > 0)
 
@@ -61,7 +63,7 @@ def last_by_difference(k: Any, p: Any) -> Any:
 def log_prob_logits(k: Any, logits: Any) -> Any:
     """log n! - sum_i log k_i! + sum_i k_i log softmax(z)_i.
 
-    Source: johnson-kotz-balakrishnan-1997, eq. 35.1
+    Source: johnson-kotz-balakrishnan-1997, chapter 35
     """
     if not is_logits(logits) or any(is_nan(v) for v in k):
         return all_of(nan, logits)
@@ -79,7 +81,7 @@ def log_prob_logits(k: Any, logits: Any) -> Any:
 def mean(n: Any, p: Any) -> Any:
     """n p_i.
 
-    Source: johnson-kotz-balakrishnan-1997, eq. 35.6
+    Source: johnson-kotz-balakrishnan-1997, chapter 35
     """
     if not (is_probability(p) and is_whole(n)):
         return vector([all_of(nan, p) for _ in p])
@@ -90,7 +92,7 @@ def mean(n: Any, p: Any) -> Any:
 def variance(n: Any, p: Any) -> Any:
     """n p_i (1 - p_i).
 
-    Source: johnson-kotz-balakrishnan-1997, eq. 35.6
+    Source: johnson-kotz-balakrishnan-1997, chapter 35
     """
     if not (is_probability(p) and is_whole(n)):
         return vector([all_of(nan, p) for _ in p])
@@ -129,7 +131,7 @@ def sample(noise: Any, p: Any) -> Any:
 def maximum_likelihood(data: Any) -> Any:
     """Column sums over the sum of all.
 
-    Source: murphy-2012, eq. 3.48
+    Source: murphy-2012, section 3.4
     """
     return categorical.maximum_likelihood(data)
 
@@ -288,8 +290,7 @@ def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
-    for draw in categorical.draw_sample(rng):
-        yield draw
+    yield from categorical.draw_sample(rng)
     yield Draw({"noise": np.zeros(0), "p": np.array([0.25, 0.75])}, flags=("EMPTY_ROW",))
 
 

@@ -42,7 +42,7 @@ def _v(x: Number, l: Number, t: Number) -> Number:
 def log_prob(x: Number, logits: Number, temperature: Number) -> Any:
     """log t + l - t y - 2 log(1 + e^(l - t y)) - log x - log(1 - x) for y = log(x / (1 - x)); limits on the edges.
 
-    Source: maddison-2017, eq. 23
+    Source: maddison-2017, appendix B
     """
     l, t = logits, temperature
     if not _valid(x, l, t):
@@ -139,7 +139,7 @@ def icdf(u: Number, logits: Number, temperature: Number) -> Any:
 def sample(noise: Number, logits: Number, temperature: Number) -> Any:
     """sigmoid((l + log(u / (1 - u))) / t).
 
-    Source: maddison-2017, eq. 16
+    Source: maddison-2017, appendix B
     """
     return icdf(noise, logits, temperature)
 
@@ -155,7 +155,9 @@ def _draws(rng: np.random.Generator, name: str, count: int) -> Iterator[Draw]:
     yield from spread(rng, domains, near if name == "x" else None, RANGES, count)
     for _ in range(12):  # saturated
         t, l = decades(rng, 0.01, 1), rng.normal() * 30
-        yield Draw({name: decades(rng, 1e-300, 0.5), "logits": l, "temperature": t}, flags=("SATURATION",), difficulty=3)
+        yield Draw(
+            {name: decades(rng, 1e-300, 0.5), "logits": l, "temperature": t}, flags=("SATURATION",), difficulty=3
+        )
     for arguments in _edges(name):
         yield Draw(arguments, flags=("SUPPORT_EDGE",))
     for l, t in ((inf, 1.0), (-inf, 2.0), (0.5, inf)):

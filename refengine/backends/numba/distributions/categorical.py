@@ -1,7 +1,7 @@
 """Value and gradient of the log probability of a category, one row at a time.
 
 For logits the label stands apart: with S the sum of the others' exponentials relative to the largest logit and e the
-label's own, the value is -log1p(S) where the label is largest, and a gap less log(S + e), below -log 2, where it is not.
+label's own, the value is -log1p(S) where the label is largest, else a gap less log(S + e), below -log 2.
 """
 
 from __future__ import annotations

@@ -3,13 +3,15 @@ r"""Value and gradient of the Dirichlet-multinomial log probability, one row at 
 Few draws are made one by one, as from Polya's urn: the s-th draw overall, the j-th of its category, has the factor
 ``(alpha + j) (s + 1) / ((A + s) (j + 1))``. Many: with ``c(a) = lgamma(a) - a log a + a`` and ``N = A + n``,
 
-    log f = sum_i [a log((a + k) A / (a N)) + k log((a + k) n / (k N)) + c(a + k) - c(a) - c(k + 1) + ...] - the same of A,
+    log f = sum_i [a log((a + k) A / (a N)) + k log((a + k) n / (k N)) + c(a + k) - c(a) - c(k) - log k]
+            - [c(N) - c(A) - c(n) - log n],
 
 whose logarithms are ``log(1 + e / a)`` and ``log(1 - e / k)`` for ``e = (k A - a n) / N``. Where all draws fall in one
 category, and in the derivatives to a shape that nearly equals A, second differences take over, in centred form
 (`refengine.backends.numba._gamma`): with ``m = a - 1/2``, ``q = m + r + d`` and ``t = d r / (m q)``
 
-    d^2 lgamma = m [log(1 + t) - t] + d [log(1 - r/q) + r/q] + r log(1 - d/q) + d^2 sigma,   d^2 psi = log(1 + t) + d^2 sigma'.
+    d^2 lgamma = m [log(1 + t) - t] + d [log(1 - r/q) + r/q] + r log(1 - d/q) + d^2 sigma,
+    d^2 psi    = log(1 + t) + d^2 sigma'.
 """
 
 from __future__ import annotations
