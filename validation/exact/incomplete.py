@@ -379,7 +379,7 @@ def _where_below(side: Any, depth: float) -> float:
     """About where a falling exponent has come down to ``depth``."""
     low, high = 1e-320, 1e4
     for _ in range(64):
-        middle = math.sqrt(low * high)
+        middle = math.sqrt(low) * math.sqrt(high)
         low, high = (low, middle) if side.float_ceiling(middle, 1.0) < depth else (middle, high)
     return high
 

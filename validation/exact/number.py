@@ -244,11 +244,19 @@ def hypergeometric_u(a: Any, b: Any, x: Number) -> Number:
 
 
 def bessel_i(order: Any, x: Number) -> Number:
-    """The modified Bessel function of the first kind; the order is held."""
+    """The modified Bessel function of the first kind for x > 0; the order is held."""
     order = number(order)
-    return Number(
-        x.ball.bessel_i(order.ball), [(x, lambda g: g * (bessel_i(order + 1, x) + order / x * bessel_i(order, x)))]
-    )
+
+    def slope(g: Any) -> Any:
+        return g * (bessel_i(order + 1, x) + order / x * bessel_i(order, x))
+
+    return Number(x.ball.bessel_i(order.ball), [(x, slope)])
+
+
+def hypergeometric_0f1(b: Any, x: Number) -> Number:
+    """The confluent limit function; its parameter is held."""
+    b = number(b)
+    return Number(x.ball.hypgeom_0f1(b.ball), [(x, lambda g: g / b * hypergeometric_0f1(b + 1, x))])
 
 
 def pi() -> Number:

@@ -120,3 +120,19 @@ def log_hypergeometric(x: float, v: float, stirling: float) -> float:
         return s - 0.5 * math.log(2.0 * math.pi * s) + rest
     gap = x / (s + v) * x  # s - v
     return gap - v * math.log1p(0.5 * gap / v) - 0.5 * math.log(s / v) + stirling + rest
+
+
+@numba.njit(error_model="numpy", cache=True)
+def circle(x: float) -> tuple[float, float]:
+    """``log(2 pi exp(-x) I_0(x))`` and ``1 - I_1(x) / I_0(x)``.
+
+    The latter from the Riccati equation R' = 1 - R^2 - R/x, below 32 with ``R' = sum / (2 I_0^2)`` as a series.
+    """
+    if x >= LARGE:
+        lack = -expansion(_RATIO, x, 0.0)
+        return expansion(_INTEGRAL, x, 0.0) + 0.5 * math.log(2.0 * math.pi / x), lack
+    bessel = 1.0 + hypergeometric(1.0, 0.25 * x * x)
+    r = ratio(x, 0.0)
+    share = r / x if x > 0.0 else 0.5
+    lack = 1.0 - r if x < 1.0 else (ratio_slope(x, 0.0) + share) / (1.0 + r)
+    return math.log(2.0 * math.pi * bessel * math.exp(-x)), lack
