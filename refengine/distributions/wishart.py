@@ -237,7 +237,7 @@ def sample(noise: Noise, df: Positive, scale_matrix: Real) -> Array:
     scale_matrix: (..., D, D); the result has shape (..., D, D). P is the regularised incomplete gamma function: the
     diagonal holds the roots of chi-square variates with n - i degrees of freedom (Bartlett 1933). Undefined parameters,
     noise that is infinite or not in (0, 1), and nan: nan. The inverse of a sample with the inverse of a scale matrix is
-    an inverse Wishart sample. Tested for df to 1e4: beyond, the rounding of the variate shows in the cotangent of the
+    an inverse Wishart sample. Tested for df to 1e3: beyond, the rounding of the variate shows in the cotangent of the
     uniforms. Kshirsagar (1959), Bartlett decomposition and Wishart distribution.
 
     >>> round(float(sample(Noise([[0.0]], [0.5]), 2.0, [[1.0]])[0, 0]), 12)  # 2 log(2)

@@ -23,12 +23,12 @@ def ball_integral(dimensions: int, power: float) -> float:
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-@pytest.mark.parametrize("concentration", [1.0, 1.5, 2.0, 3.25])
+@pytest.mark.parametrize("concentration", [1.0, 1.5, 2.0, 2.5])
 def test_density_integrates_to_one(size: int, concentration: float) -> None:
     """Rows are independent: the constant is the product of the integrals of the rows' densities."""
     integrals = [ball_integral(i - 1, concentration - 1 + (size - i) / 2) for i in range(2, size + 1)]
     at_identity = float(log_prob(np.eye(size), concentration))
-    assert at_identity == pytest.approx(-sum(map(math.log, integrals)), rel=1e-13)
+    assert at_identity == pytest.approx(-sum(map(math.log, integrals)), rel=1e-13, abs=1e-14)
 
 
 def test_correlation_of_two_is_uniform_at_one() -> None:
