@@ -206,7 +206,8 @@ def predictive_standard_deviation(new: Count, counts: NonNegative, alpha: Positi
     standard error of a mean over S draws, which
     `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates. Arguments, shapes and result as in
     `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
-    :math:`\alpha'` from 1/2 to 1e5. By the moments of a Dirichlet distribution, Gelman et al. (2013), section 3.4.
+    :math:`\alpha'` from 1/2 to 1e5, none
+    a thousand times another. By the moments of a Dirichlet distribution, Gelman et al. (2013), section 3.4.
 
     >>> round(float(predictive_standard_deviation([1, 0], np.zeros((0, 2)), [1.0, 1.0])) ** 2, 12)  # (1/12) / (1/4)
     0.333333333333

@@ -100,7 +100,7 @@ def certified_spread(draws: Iterator[Draw], *prior: str) -> Iterator[Draw]:
     for draw in draws:
         shapes = np.concatenate([np.ravel(draw.arguments[name]) for name in prior])
         counts = sum(float(np.sum(v)) for k, v in draw.arguments.items() if k in ("k", "n", "counts"))
-        if not (np.min(shapes) < 0.5 or np.max(shapes) > 1e4 or counts > 1e5):
+        if not (np.min(shapes) < 0.5 or np.max(shapes) > min(1e4, 1e3 * np.min(shapes)) or counts > 1e5):
             yield draw
 
 
