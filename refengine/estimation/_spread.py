@@ -11,7 +11,7 @@ from typing import Any
 
 from refengine.domains import Array
 from refengine.estimation._evidence import excess
-from refengine.special._saddle_point import _STIRLING, log1p_minus
+from refengine.special._saddle_point import _DIGAMMA, _STIRLING, log1p_minus
 from refengine.special._second_difference import _reciprocal, _series, _times, digamma_fall
 
 _SHIFT = 12
@@ -28,8 +28,22 @@ def two_outcomes_spread(xp: Any, k: Array, m: Array, a: Array, b: Array) -> Arra
 
 
 def two_outcomes_spread_slopes(xp: Any, k: Array, m: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    both = digamma_fall(xp, a + b, k + m, k + m)
-    return both - digamma_fall(xp, a, k, k), both - digamma_fall(xp, b, m, m)
+    """Derivatives of rho to a and b: the large shapes' logarithms, which may cancel, are merged by means of e."""
+    c, n = a + b, k + m
+    e = excess(xp, k, b, a, m, c + n)
+    both, rest, large = digamma_fall(xp, c, n, n), _beyond_log(xp, c, n), xp.minimum(a, b) >= _SHIFT
+    slopes = []
+    for x, d, sign in ((a, k, -1), (b, m, 1)):
+        share = sign * e * ((c + n) / (x + d))
+        logs = xp.log1p((share / c) * ((2 * n - share) / (c + 2 * n)))
+        slopes.append(xp.where(large, logs + (rest - _beyond_log(xp, x, d)), both - digamma_fall(xp, x, d, d)))
+    return slopes[0], slopes[1]
+
+
+def _beyond_log(xp: Any, x: Array, d: Array) -> Array:
+    """The second difference of ``log x - psi(x)`` with step d, by Stirling's series."""
+    r = _reciprocal(x, d, d)
+    return r[3] / 2 + _times(_times(r, r), _series(_DIGAMMA, x, d, d))[3]
 
 
 def poisson_spread(xp: Any, k: Array, a: Array, b: Array) -> Array:

@@ -224,9 +224,10 @@ def predictive_standard_deviation(
               \rho = \log \frac{B(a' + 2 k^*, b' + 2 m^*)\, B(a', b')}{B(a' + k^*, b' + m^*)^2}, \quad m^* = n^* - k^*
 
     with the shapes of `posterior`. Over the square root of S it is the exact standard error of a mean over S draws;
-    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments, shapes and result as
-    in `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
-    posterior shapes from 1/2 to 1e5. By the moments of a beta distribution, NIST DLMF 5.12.1.
+    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments broadcast as in
+    `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
+    posterior shapes from 1/2 to 1e5, none a thousand times another. By the moments of a beta distribution, NIST DLMF
+    5.12.1.
 
     >>> round(float(predictive_standard_deviation(1, 1, [], [], 1.0, 1.0)) ** 2, 12)  # p is uniform: (1/12) / (1/4)
     0.333333333333

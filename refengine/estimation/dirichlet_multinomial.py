@@ -203,10 +203,10 @@ def predictive_standard_deviation(new: Count, counts: NonNegative, alpha: Positi
               e^\rho = \frac{B(\alpha' + 2 k^*)\, B(\alpha')}{B(\alpha' + k^*)^2}
 
     with :math:`\alpha'` of `posterior` and the multivariate beta function. Over the square root of S it is the exact
-    standard error of a mean over S draws, which
-    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates. Arguments, shapes and result as in
-    `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
-    :math:`\alpha'` from 1/2 to 1e5. By the moments of a Dirichlet distribution, Gelman et al. (2013), section 3.4.
+    standard error of a mean over S draws, which `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>`
+    estimates. Arguments broadcast as in `predictive_log_prob`; impossible new counts, whose probability has no relative
+    deviation: nan. Certified for :math:`\alpha'` from 1/2 to 1e5, none a thousand times another. By the moments of a
+    Dirichlet distribution, Gelman et al. (2013), section 3.4.
 
     >>> round(float(predictive_standard_deviation([1, 0], np.zeros((0, 2)), [1.0, 1.0])) ** 2, 12)  # (1/12) / (1/4)
     0.333333333333

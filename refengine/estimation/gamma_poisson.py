@@ -216,8 +216,8 @@ def predictive_standard_deviation(new: Count, counts: NonNegative, concentration
               \frac{(b' + 1)^{2 a' + 2 k^*}}{b'^{a'} (b' + 2)^{a' + 2 k^*}}
 
     with a' and b' of `posterior`. Over the square root of S it is the exact standard error of a mean over S draws;
-    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments, shapes and result as
-    in `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
+    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments broadcast as in
+    `predictive_log_prob`; impossible new counts, whose probability has no relative deviation: nan. Certified for
     posterior parameters from 1/2 to 1e5. By the moments of a gamma distribution, NIST DLMF 5.9.1.
 
     >>> round(float(predictive_standard_deviation(0, [], 1.0, 1.0)) ** 2, 12)  # E e^(-2 x) = 1/3, (E e^-x)^2 = 1/4

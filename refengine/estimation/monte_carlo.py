@@ -51,10 +51,10 @@ def log_mean(log_prob: Real) -> Estimate:
     .. math:: L = \log \frac1S \sum_s e^{l_s}, \qquad
               r = \sqrt{\frac{1}{S (S - 1)} \sum_s v_s^2}, \qquad v_s = e^{l_s - L} - 1
 
-    log_prob l: (S, ...); the fields of the result: (...). r is the standard error of the mean divided by the mean, and,
-    to first order, that of L. An l of -inf is a draw under which the data are impossible. All of them: L = -inf, r =
-    nan; no draws: nan; one draw: r = nan; nan or inf among the draws: nan. float32 for a float32 array, else float64,
-    and float64 inside. Gelman et al. (2013), section 10.5.
+    log_prob l: (S,) or (S, ...); the fields of the result: (...). r is the standard error of the mean divided by the
+    mean, and, to first order, that of L. An l of -inf is a draw under which the data are impossible. All of them: L =
+    -inf, r = nan; no draws: nan; one draw: r = nan; nan or inf among the draws: nan. float32 for a float32 array, else
+    float64, and float64 inside. Gelman et al. (2013), section 10.5.
 
     >>> [round(float(v), 12) for v in log_mean([0.0, np.log(3.0)])], round(float(np.log(2)), 12)
     ([0.69314718056, 0.5], 0.69314718056)

@@ -276,7 +276,7 @@ def predictive_log_prob_vjp(
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     r"""Cotangents of new, x, mean, kappa, df and scale_matrix.
 
-    Those of the evidence of the new observation at the posterior's parameters, as in `log_evidence_vjp` with N = 1, and
+    Those of the evidence of the new observation at the posterior's parameters, as in `log_evidence_vjp` with :math:`N = 1`, and
     from there as in `posterior_vjp`.
     """
     xp, dtype, new1, arrays = _before_prediction(new, x, mean, kappa, df, scale_matrix)
@@ -465,7 +465,7 @@ def _lost(xp: Any, update: _Update, n: int, kappa: Array) -> Array:
     size = update.factor.shape[-1]
     if n != size:
         return xp.full(update.last.shape, 0 < n < size)
-    return (update.log_growth > 5 * size) & (kappa < 0.01)
+    return (update.log_growth > 4 * size) & (kappa < 0.01)
 
 
 def _solved_rows(
@@ -494,8 +494,10 @@ def _solved_few(xp: Any, prior: Array, x: Array, mean: Array, kappa: Array) -> t
     w = solve_lower(xp, prior[..., None, :, :], xp.matmul(mixing, x - mean[..., None, :]))
     one = xp.broadcast_to(xp.eye(w.shape[-2], dtype=w.dtype), (*w.shape[:-1], w.shape[-2]))
     inner = transposed(xp, xp.linalg.qr(xp.concat([transposed(xp, w), one], axis=-2), mode="reduced")[1])
-    w = left_upper(xp, inner, left_lower(xp, inner, w))
-    solved = solve_upper(xp, prior[..., None, :, :], w)
+    found = left_upper(xp, inner, left_lower(xp, inner, w))
+    rest = (w - xp.matmul(w, xp.matmul(transposed(xp, w), found))) - found
+    found = found + left_upper(xp, inner, left_lower(xp, inner, rest))
+    solved = solve_upper(xp, prior[..., None, :, :], found)
     return xp.matmul(transposed(xp, mixing), solved), xp.sum(solved * sums[..., None], axis=-2)
 
 

@@ -238,9 +238,9 @@ def predictive_standard_deviation(new: Real, x: Real, loc: Real, scale: Positive
               q = s'^2, \; P = v + q, \; r = x^* - \mathrm{loc}'
 
     with loc' and s' of `posterior`. Over the square root of S it is the exact standard error of a mean over S draws;
-    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments, shapes and result as
-    in `predictive_log_prob`. By completing the square in the integral of :math:`p^2`, which has the variance v / 2;
-    Gelman et al. (2013), section 2.5.
+    `monte_carlo.predictive <refengine.estimation.monte_carlo.predictive>` estimates it. Arguments broadcast as in
+    `predictive_log_prob`. By completing the square in the integral of :math:`p^2`, which has the variance v / 2; Gelman
+    et al. (2013), section 2.5.
 
     >>> round(float(predictive_standard_deviation(0.0, [], 0.0, 1.0, 1.0)) ** 2, 12), round(2 / 3**0.5 - 1, 12)
     (0.154700538379, 0.154700538379)

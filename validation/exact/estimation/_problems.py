@@ -100,5 +100,16 @@ def certified_spread(draws: Iterator[Draw], *prior: str) -> Iterator[Draw]:
     for draw in draws:
         shapes = np.concatenate([np.ravel(draw.arguments[name]) for name in prior])
         counts = sum(float(np.sum(v)) for k, v in draw.arguments.items() if k in ("k", "n", "counts"))
-        if not (np.min(shapes) < 0.5 or np.max(shapes) > 1e4 or counts > 1e5):
+        if not (np.min(shapes) < 0.5 or np.max(shapes) > min(1e4, 1e3 * np.min(shapes)) or counts > 1e5):
+            yield draw
+
+
+def distinct(draws: Iterator[Draw]) -> Iterator[Draw]:
+    """Each case once: without a prior, many are the same."""
+    seen = set()
+    for draw in draws:
+        arrays = {name: np.asarray(array) for name, array in draw.arguments.items()}
+        key = tuple((name, a.shape, a.dtype.str, a.tobytes()) for name, a in arrays.items())
+        if key not in seen:
+            seen.add(key)
             yield draw

@@ -12,6 +12,7 @@ from refengine.estimation.beta_binomial import Parameters
 from validation.exact.draws import Draw, decades
 from validation.exact.estimation._problems import (
     certified_spread,
+    distinct,
     each,
     everywhere,
     positive,
@@ -225,7 +226,7 @@ def draw_log_evidence(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from _draws(rng, prior=False)
+    yield from distinct(_draws(rng, prior=False))
     yield from _fractions(rng, prior=False)
     yield from _bad(rng, False, False)
 
@@ -256,6 +257,10 @@ def draw_predictive_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
 def draw_predictive_standard_deviation(rng: np.random.Generator) -> Iterator[Draw]:
     yield from certified_spread(_draws(rng, new=True), "a", "b")
     yield from _fractions(rng, new=True)
+    for i in range(14):
+        a, b, trials = decades(rng, 0.5, 300), decades(rng, 0.5, 300), 3 * i + 1
+        data = {"k": np.array([i, 2]), "n": np.array([2 * i, 5]), "a": a, "b": b}
+        yield Draw({"new_k": int(rng.binomial(trials, a / (a + b))), "new_n": trials} | data, difficulty=3)
     for a, b in ((3.0, 9.0), (300.0, 900.0), (3e4, 9e4)):  # new counts in the proportion of the posterior
         for new_k, new_n in ((1, 4), (5, 20), (5, 19)):
             data = {"new_k": new_k, "new_n": new_n, "k": np.zeros(0), "n": np.zeros(0), "a": a, "b": b}

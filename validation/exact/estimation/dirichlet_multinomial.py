@@ -11,6 +11,7 @@ import numpy as np
 from validation.exact.draws import Draw, decades
 from validation.exact.estimation._problems import (
     certified_spread,
+    distinct,
     each,
     everywhere,
     positive,
@@ -230,7 +231,7 @@ def draw_log_evidence(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from _draws(rng, prior=False)
+    yield from distinct(_draws(rng, prior=False))
     yield from _fractions(rng, prior=False)
     yield from _bad(prior=False)
 

@@ -12,6 +12,7 @@ from refengine.estimation.gamma_poisson import Parameters
 from validation.exact.draws import Draw, decades
 from validation.exact.estimation._problems import (
     certified_spread,
+    distinct,
     each,
     everywhere,
     positive,
@@ -205,7 +206,7 @@ def draw_log_evidence(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from _draws(rng, prior=False)
+    yield from distinct(_draws(rng, prior=False))
     yield from _fractions(rng, prior=False)
     yield from _impossible(prior=False)
     yield from _bad(prior=False)

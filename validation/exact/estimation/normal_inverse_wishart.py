@@ -11,7 +11,7 @@ import numpy as np
 from refengine.estimation.normal_inverse_wishart import Estimate, Parameters
 from validation.exact.distributions._matrices import covariance_like
 from validation.exact.draws import Draw, short
-from validation.exact.estimation._problems import each, finite, positive, sized, sizes, total, undefined
+from validation.exact.estimation._problems import distinct, each, finite, positive, sized, sizes, total, undefined
 from validation.exact.linear_algebra import eliminate, form, log_det, symmetric
 from validation.exact.number import Number, lgamma, log, number, pi
 
@@ -213,7 +213,7 @@ def draw_log_evidence(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from _draws(rng, prior=False)
+    yield from distinct(_draws(rng, prior=False))
 
 
 def draw_maximum_a_posteriori(rng: np.random.Generator) -> Iterator[Draw]:

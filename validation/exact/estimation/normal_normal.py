@@ -11,7 +11,7 @@ import numpy as np
 
 from refengine.estimation.normal_normal import Parameters
 from validation.exact.draws import Draw, decades, short
-from validation.exact.estimation._problems import each, finite, positive, sized, sizes, total, undefined
+from validation.exact.estimation._problems import distinct, each, finite, positive, sized, sizes, total, undefined
 from validation.exact.number import Number, exp, log, number, pi, sqrt
 
 
@@ -166,7 +166,7 @@ def draw_log_evidence(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from _draws(rng, prior=False)
+    yield from distinct(_draws(rng, prior=False))
 
 
 def draw_maximum_a_posteriori(rng: np.random.Generator) -> Iterator[Draw]:
