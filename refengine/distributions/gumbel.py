@@ -366,8 +366,7 @@ def kl_divergence_normal(loc_p: Real, scale_p: Positive, loc_q: Real, scale_q: P
     """
     xp, dtype, m, s, n, t = elementwise(loc_p=loc_p, scale_p=scale_p, loc_q=loc_q, scale_q=scale_q)
     with np.errstate(all="ignore"):
-        r = s / t
-        d = standardised(xp, m, n, t) + _EULER * r
+        d = standardised(xp, m + _EULER * s, n, t)
         c = pi / sqrt(6)  # the standard deviation of a scale of 1
         value = (excess_minus_log(xp, excess(c * s, t), s, t, power=2, factor=c) + d * d) / 2
         value = value + (log(pi**3 / 3) / 2 - 0.5 - _EULER)
@@ -387,7 +386,7 @@ def kl_divergence_normal_vjp(
     with np.errstate(all="ignore"):
         g = xp.where(valid(xp, m, s) & valid(xp, n, t), g, xp.nan)
         r = s / t
-        d = standardised(xp, m, n, t) + _EULER * r
+        d = standardised(xp, m + _EULER * s, n, t)
         tilt = pi * pi / 6 * r + _EULER * d
         ds = less_one(xp, r * tilt, tilt / t, s)
         dt = -less_one(xp, pi * pi / 6 * r * r + d * d, pi * pi / 6 * r * (r / t) + d * (d / t), t)
