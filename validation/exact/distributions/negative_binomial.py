@@ -126,7 +126,7 @@ def _tail(name: str, k: Number, r: Number, p: Number) -> Any:
 def _inside(name: str, k: Number, r: Number, p: Number) -> Any:
     if p == 0:
         first = r if k == 0 else number(0)
-        slope = {"cdf": -first, "sf": first, "log_cdf": -first, "log_sf": inf}[name]
+        slope: Any = {"cdf": -first, "sf": first, "log_cdf": -first, "log_sf": inf}[name]
         by_r = digamma(k + 1 + r) - digamma(r) if name == "log_sf" else 0
         return stated({"cdf": 1.0, "sf": 0.0, "log_cdf": 0.0, "log_sf": -inf}[name], (r, by_r), (p, slope))
     if p == 1:
