@@ -452,10 +452,10 @@ def _mode(xp: Any, r: Array, p: Array) -> tuple[Array, Array]:
     """The largest k with f(k) >= f(k-1), which is p (k + r - 1) >= k, and whether it is the only mode."""
     s = xp.maximum(r - 1, 0.0)
     k = xp.floor(s * p / (1 - p))
-    step = excess(xp, p, k + 1, s)
-    k = xp.where(step >= 0, k + 1, k)
+    for _ in range(4):  # what rounding may have done to a quotient below 2^53
+        k = xp.where(excess(xp, p, k + 1, s) >= 0, k + 1, k)
+        k = xp.where((excess(xp, p, k, s) < 0) & (k > 0), k - 1, k)
     tie = excess(xp, p, k, s)
-    k = xp.where(tie < 0, k - 1, k)
     k = xp.where(k > 2.0**53, xp.inf, k)
     return k, positive(xp, r) & (p >= 0) & (p < 1) & ((tie != 0) | (k == 0))
 

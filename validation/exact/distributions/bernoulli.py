@@ -61,6 +61,7 @@ PROBABILITIES = (1e-20, 1e-100, 1e-300, 1e-310, 5e-324, 2.0**-53, 1e-8, 1 - 2.0*
 
 @distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
     for i in range(70):
         yield Draw({"k": i % 2, "p": short(rng.uniform(0.01, 0.99))})
     for i in range(60):
@@ -105,6 +106,7 @@ def log_prob_logits(k: Number, logits: Number) -> Any:
 
 @distinct
 def draw_log_prob_logits(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
     for i in range(80):
         yield Draw({"k": i % 2, "logits": short(rng.normal() * 3)})
     for i in range(60):

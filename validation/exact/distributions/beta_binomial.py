@@ -40,6 +40,8 @@ def log_beta(a: Number, b: Number) -> Any:
 
 
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
+    n: Any
     for _ in range(60):
         n, a, b = int(rng.integers(1, 40)), short(decades(rng, 0.1, 50)), short(decades(rng, 0.1, 50))
         yield Draw({"k": int(rng.integers(0, n + 1)), "n": n, "a": a, "b": b})

@@ -68,6 +68,8 @@ def clamped(k: Number, n: Number, p: Number) -> Any:
 
 
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
+    n: Any
     for _ in range(60):
         n = int(rng.integers(1, 40))
         yield Draw({"k": int(rng.integers(0, n + 1)), "n": n, "p": short(rng.uniform(0.01, 0.99))})
@@ -299,6 +301,8 @@ def maximum_likelihood(data: Any, n: Any) -> Any:
 
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    n: Any
+    data: Any
     for i in range(45):
         n = rng.integers(1, int(decades(rng, 2, 1e6)), size=int(decades(rng, 1, 100)))
         n = n if i % 3 else n[:1].reshape(())
@@ -331,6 +335,9 @@ def log_prob_logits(k: Number, n: Number, logits: Number) -> Any:
 
 
 def draw_log_prob_logits(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
+    n: Any
+    logits: Any
     for _ in range(60):
         n = int(rng.integers(1, 40))
         yield Draw({"k": int(rng.integers(0, n + 1)), "n": n, "logits": short(2 * rng.normal())})

@@ -59,6 +59,7 @@ def trials(k: Number, p: Number) -> Any:
 
 @distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
     other = {"trials": trials}
     for _ in range(70):
         p = short(rng.uniform(0.01, 0.99))

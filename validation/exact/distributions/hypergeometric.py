@@ -39,6 +39,10 @@ def log_prob(k: Number, population: Number, successes: Number, draws: Number) ->
 
 @distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
+    population: Any
+    successes: Any
+    draws: Any
     for _ in range(80):
         yield Draw(_typical(rng, int(rng.integers(2, 60))))
     for _ in range(50):
@@ -55,7 +59,7 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
         population = int(decades(rng, 4, 1e12))
         successes, draws = (int(rng.integers(1, population)) for _ in range(2))
         low, high = max(0, draws + successes - population), min(draws, successes)
-        k = int(rng.choice([low, high, rng.integers(low, high + 1)]))
+        k = int(rng.choice([low, high, int(rng.integers(low, high + 1))]))
         arguments = {"k": k, "population": population, "successes": successes, "draws": draws}
         yield Draw(arguments, flags=("SUPPORT_EDGE",), difficulty=3)
     for population in (10**6, 10**12, 9 * 10**15):  # nearly certain: a logarithm next to 0

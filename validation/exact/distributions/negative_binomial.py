@@ -62,6 +62,8 @@ def failures(k: Number, r: Number, p: Number) -> Any:
 
 
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
+    r: Any
     other = {"p_multiplies_r": failures}
     for _ in range(60):
         draw = _typical(rng, short(decades(rng, 0.1, 50)), short(rng.uniform(0.02, 0.98)))
@@ -124,11 +126,11 @@ def _tail(name: str, k: Number, r: Number, p: Number) -> Any:
 def _inside(name: str, k: Number, r: Number, p: Number) -> Any:
     if p == 0:
         first = r if k == 0 else number(0)
-        slope = {"cdf": -first, "sf": first, "log_cdf": -first, "log_sf": inf}[name]
+        slope: Any = {"cdf": -first, "sf": first, "log_cdf": -first, "log_sf": inf}[name]
         by_r = digamma(k + 1 + r) - digamma(r) if name == "log_sf" else 0
         return stated({"cdf": 1.0, "sf": 0.0, "log_cdf": 0.0, "log_sf": -inf}[name], (r, by_r), (p, slope))
     if p == 1:
-        last = k + 1 if r == 1 else inf if r < 1 else 0
+        last: Any = k + 1 if r == 1 else inf if r < 1 else 0
         slope = {"cdf": -last, "sf": last, "log_cdf": -inf, "log_sf": last}[name]
         by_r = -inf if name == "log_cdf" else 0
         return stated({"cdf": 0.0, "sf": 1.0, "log_cdf": -inf, "log_sf": 0.0}[name], (r, by_r), (p, slope))
@@ -311,6 +313,7 @@ def reference(data: list[float]) -> Any:
 
 @distinct
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    data: Any
     for _ in range(45):
         r, p = decades(rng, 0.2, 30), rng.uniform(0.2, 0.95)
         data = rng.negative_binomial(r, 1 - p, size=int(decades(rng, 3, 12))).astype(np.float64)

@@ -58,6 +58,8 @@ def zero_slope(k: Number, rate: Number) -> Any:
 
 @distinct
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
+    k: Any
+    flags: Any
     for _ in range(60):
         rate = short(decades(rng, 0.05, 40))
         yield Draw({"k": around(rng, rate, rate**0.5 + 1), "rate": rate})
