@@ -185,7 +185,7 @@ def _excess_of_exponential(xp: Any, s: Array) -> Array:
 
 def _gamma_sum(xp: Any, d: Array, x: Array, sign: Array) -> tuple[Array, Array]:
     """The integrals of exp(-D) and of ``sign * v * exp(-D)``."""
-    upper = 2 * _DEPTH / (d + xp.sqrt(d * d + 2 * _DEPTH * x))
+    upper = 2 * _DEPTH / (d + xp.hypot(d, xp.sqrt(2 * _DEPTH * x)))
     upper = xp.minimum(upper, xp.log1p((_DEPTH + 5) / x) + 0.3)
     m = d - _DEPTH  # where d v + x v^2 / (2 + v), which is less than D, has the depth
     root = xp.sqrt(m * m + 4 * _DEPTH * (d + x))

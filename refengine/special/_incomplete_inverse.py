@@ -71,6 +71,11 @@ def _log_factorial(xp: Any, a: Array) -> Array:
     return special_functions(xp).gammaln(a + 1)
 
 
+def gamma_remainder(xp: Any, found: Incomplete, lower: Array, upper: Array) -> Array:
+    """What rounding took from the logarithm of a quantile, given the function there."""
+    return _step(xp, found, lower, upper)[0]
+
+
 def _step(xp: Any, found: Incomplete, lower: Array, upper: Array) -> tuple[Array, Array]:
     """Newton's step in log x or logit x, and whether it is short enough to be the last one."""
     left = lower < upper

@@ -17,6 +17,9 @@ _STIRLING = (
 )
 # B_2k / (2k): log x - psi(x) ~ 1/(2x) + sum_k ... / x^2k  (5.11.2)
 _DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160, 43867 / 14364)
+# B_2k: psi'(x) ~ 1/x + 1/(2 x^2) + sum_k ... / x^(2k+1)
+_TRIGAMMA = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+_CLIMB = 12
 # terms that matter of the series in 1 / (2y + 1)^2 for y in [1, 2), [2, 3), ..., [7, 8)
 _STEP_TERMS = (17, 12, 10, 9, 8, 8, 7)
 _SPLITTER = 2.0**27 + 1
@@ -32,7 +35,7 @@ def stirling_error(xp: Array, x: Array) -> Array:
     first = xp.where(
         x < 1, (x + 0.5) * (xp.log1p(x) - xp.log(x)) - 1, _stirling_step(xp.maximum(x, 1.0), _STEP_TERMS[0])
     )
-    climb = sum((_stirling_step(x + k, terms) for k, terms in enumerate(_STEP_TERMS[1:], 1)), first)
+    climb = sum((_stirling_step(x + k, terms) for k, terms in enumerate(_STEP_TERMS[:-1], 1)), first)
     r = 1 / xp.where(small, x + len(_STEP_TERMS), x)
     series = 0.0 * r
     for c in reversed(_STIRLING):
@@ -63,25 +66,46 @@ def remainder(xp: Array, a: Array) -> Array:
 
 
 def log_minus_digamma(xp: Array, x: Array) -> Array:
-    r""":math:`h(x) = \log x - \psi(x) > 0`, to a few ulp.
+    r""":math:`\log x - \psi(x) > 0`, to a few ulp."""
+    return 0.5 / x + stirling_fall(xp, x)
 
-    :math:`h(y) - h(y+1) = 1/y - \log(1 + 1/y) = 2 r / (1 - r) - 2 \operatorname{artanh}(r), r = 1/(2y + 1)`, by which
-    arguments below 10 climb, positive term by positive term, to where the asymptotic series begins to be exact.
+
+def stirling_fall(xp: Array, x: Array) -> Array:
+    r""":math:`-S'(x) = \log x - \psi(x) - 1/(2x) > 0`, to a few ulp.
+
+    :math:`S'(y+1) - S'(y) = (y + 1/2) / (y (y+1)) - \log(1 + 1/y) = \sum_j 4 j r^{2j+1} / (2j+1), r = 1/(2y + 1)`, by
+    which arguments below 10 climb, positive term by positive term, to where the asymptotic series begins to be exact.
     """
     steps = (*_STEP_TERMS, 7, 6)
     small = x < len(steps) + 1
-    first = xp.where(x < 1, 1 / x - xp.log1p(1 / x), _digamma_step(xp.maximum(x, 1.0), steps[0]))
-    climb = sum((_digamma_step(x + k, terms) for k, terms in enumerate(steps[1:], 1)), first)
+    first = xp.where(x < 1, (x + 0.5) / (x + 1) / x - xp.log1p(1 / x), _fall_step(xp.maximum(x, 1.0), steps[0] + 1))
+    climb = sum((_fall_step(x + k, terms + 1) for k, terms in enumerate(steps[:-1], 1)), first)
     r = 1 / xp.where(small, x + len(steps), x)
     series = 0.0 * r
     for c in reversed(_DIGAMMA):
         series = (c + series) * r * r
-    return xp.where(small, climb, 0.0) + (r / 2 + series)
+    return xp.where(small, climb, 0.0) + series
 
 
-def _digamma_step(y: Array, terms: int) -> Array:
+def _fall_step(y: Array, terms: int) -> Array:
     r = 1 / (2 * y + 1)
-    return 2 * r * (r / (1 - r) - _stirling_step(y, terms))
+    series = 0.0 * r
+    for j in range(terms, 0, -1):
+        series = (4 * j / (2 * j + 1) + series) * r * r
+    return series * r
+
+
+def excess_trigamma(xp: Array, x: Array) -> Array:
+    r""":math:`\psi'(x) - 1/x > 0`, the sum of :math:`1 / ((x+k)^2 (x+k+1))`, to a few ulp."""
+    small = x < _CLIMB
+    head = 0.0 * x
+    for k in range(_CLIMB):
+        head = head + xp.where(small, 1 / (x + k) / (x + k) / (x + k + 1), 0.0)
+    r = 1 / xp.where(small, x + _CLIMB, x)
+    series = 0.0 * r
+    for c in reversed(_TRIGAMMA):
+        series = (c + series) * r * r
+    return head + r * (r / 2 + series)
 
 
 def log1p_minus(xp: Array, t: Array) -> Array:
