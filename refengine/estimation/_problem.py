@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refengine._arrays import promote, unbroadcast
+from refengine._arrays import as_float64, promote, unbroadcast
 from refengine.domains import Array
 
 
@@ -19,7 +19,8 @@ def problem(data: str, rank: int = 1, **arguments: Array) -> tuple[Any, Any, *tu
 
     ValueError that names the argument where an axis is missing or leading axes do not broadcast.
     """
-    xp, dtype, *arrays = promote(**arguments)
+    xp, dtype, *_ = promote(**arguments)
+    arrays = [as_float64(xp, name, a) for name, a in arguments.items()]  # counts beyond float32 stay whole
     own = [rank if name in data.split() else 0 for name in arguments]
     for name, array, axes in zip(arguments, arrays, own, strict=True):
         if array.ndim < axes:
@@ -32,7 +33,7 @@ def problem(data: str, rank: int = 1, **arguments: Array) -> tuple[Any, Any, *tu
         raise ValueError(f"shapes do not broadcast: {shapes}") from None
     together = iter(xp.broadcast_arrays(*(a for a, r in zip(arrays, own, strict=True) if r)))
     arrays = [next(together) if r else a for a, r in zip(arrays, own, strict=True)]
-    return xp, dtype, *(xp.astype(a, xp.float64, copy=False) for a in arrays)
+    return xp, dtype, *arrays
 
 
 def cotangent(xp: Any, g: Array, shape: tuple[int, ...], name: str = "g") -> Array:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from refengine._arrays import promote, unbroadcast
+from refengine._arrays import as_float64, promote, unbroadcast
 from refengine.domains import Array, Count, NonNegative, Positive
 from refengine.estimation._evidence import two_outcomes, two_slopes
 from refengine.estimation._problem import cotangent
@@ -254,7 +254,8 @@ def _rho(xp: Any, new: Array, after: Array) -> Array:
 
 def _checked(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
     """``xp, dtype, *arrays`` in float64: counts (..., N, K), the others (..., K)."""
-    xp, dtype, *arrays = promote(**arguments)
+    xp, dtype, *_ = promote(**arguments)
+    arrays = [as_float64(xp, name, a) for name, a in arguments.items()]  # counts beyond float32 stay whole
     size = arrays[0].shape[-1] if arrays[0].ndim else 0
     for name, array in zip(arguments, arrays, strict=True):
         rank = 2 if name == "counts" else 1
@@ -267,7 +268,7 @@ def _checked(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
     except ValueError:
         shapes = ", ".join(f"{name} {tuple(a.shape)}" for name, a in zip(arguments, arrays, strict=True))
         raise ValueError(f"leading axes do not broadcast: {shapes}") from None
-    return xp, dtype, *(xp.astype(a, xp.float64, copy=False) for a in arrays)
+    return xp, dtype, *arrays
 
 
 def _to_rows(xp: Any, slopes: Array, counts: Array, like: Array, dtype: Any) -> Array:

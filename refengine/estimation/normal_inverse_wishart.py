@@ -276,8 +276,8 @@ def predictive_log_prob_vjp(
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     r"""Cotangents of new, x, mean, kappa, df and scale_matrix.
 
-    Those of the evidence of the new observation at the posterior's parameters, as in `log_evidence_vjp` with :math:`N = 1`, and
-    from there as in `posterior_vjp`.
+    Those of the evidence of the new observation at the posterior's parameters, as in `log_evidence_vjp` with
+    :math:`N = 1`, and from there as in `posterior_vjp`.
     """
     xp, dtype, new1, arrays = _before_prediction(new, x, mean, kappa, df, scale_matrix)
     with np.errstate(all="ignore"):
