@@ -44,7 +44,7 @@ def log_prob(x: Real, mean_direction: Real, concentration: NonNegative) -> Array
         cosine = xp.sum(x * mu, axis=-1)
         power = xp.where(k == 0, 0.0 * cosine, k * _log_share(xp, cosine))
         value = power + log_gamma_ratios(xp, k, beta) - log_area(x.shape[-1])
-        value = xp.where(cosine < -1, xp.where(xp.isnan(k), xp.nan, -xp.inf), value)
+        value = xp.where(cosine < -1, xp.where(xp.isnan(k), k, -xp.inf), value)
         return xp.astype(value, dtype, copy=False)
 
 
@@ -63,7 +63,7 @@ def log_prob_vjp(g: Array, x: Real, mean_direction: Real, concentration: NonNega
         k, beta = _defined(xp, kappa), (x1.shape[-1] - 1) / 2
         cosine = xp.sum(x1 * mu, axis=-1)
         g = cotangent(g, cosine, k)
-        off = xp.where(cosine < -1, xp.where(xp.isnan(k), xp.nan, 0.0), xp.nan)  # no slope beyond the sphere
+        off = xp.where(xp.isnan(k), k, 0.0)  # no slope beyond the sphere
         dk = _log_share(xp, cosine) + digamma_difference(beta + k, beta)
         weight = xp.where(k == 0, 0.0 * cosine, k / (1 + cosine))
         dk, weight = (g * xp.where(cosine < -1, off, slope) for slope in (dk, weight))

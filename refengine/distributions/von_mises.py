@@ -265,7 +265,7 @@ def maximum_likelihood(data: Real) -> Parameters:
 
     >>> found = maximum_likelihood(np.array([0.0, pi / 2]))
     >>> round(float(found.loc), 12), round(float(found.concentration), 12)
-    (0.785398163397, 2.005269166666)
+    (0.785398163397, 2.058215395908)
     """
     xp, dtype, _, _, loc, kappa = _fitted(data)
     return Parameters(xp.astype(loc, dtype, copy=False), xp.astype(kappa, dtype, copy=False))

@@ -228,7 +228,7 @@ def maximum_likelihood(data: Real) -> Parameters:
 
     >>> found = maximum_likelihood(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     >>> round(float(found.concentration), 12)
-    2.078858445337
+    2.245581167793
     """
     xp, dtype, _, direction, _, kappa = _fitted(data)
     return Parameters(xp.astype(direction, dtype, copy=False), xp.astype(kappa, dtype, copy=False))
