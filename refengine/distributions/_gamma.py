@@ -43,7 +43,7 @@ def log_density(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
     fits = (t > 1e-290) & (t < 1e290) & (z < 1e290) & (b < 1e290)
     e = xp.where(fits, product_minus(xp, xp.where(fits, z, 1.0), xp.where(fits, b, 1.0), a), t - a)
     log_ratio, scale = _near_mode(xp, t, e, xp.log(z) + xp.log(b), a)
-    value = scale + log_quotient(xp, weight(xp, a), z, 1 + 0.0 * scale)
+    value = scale + log_quotient(xp, weight(xp, a), z, xp.ones_like(scale))
     slopes = -(e + 1) / z, log_ratio + log_minus_digamma(xp, a), -e / b
     results = flat(xp, ~inside, -xp.inf, (value, *slopes))
     return defined, *(xp.where(x == 0, s, r) for s, r in zip(_at_zero(xp, a, b), results, strict=True))
@@ -59,7 +59,7 @@ def inverse_log_density(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, .
     less = product_minus(xp, xp.where(fits, z, 1.0), xp.where(fits, a, 1.0), xp.where(fits, b, 1.0))
     e = xp.where(fits, -less / z, t - a)
     log_ratio, scale = _near_mode(xp, t, e, xp.log(b) - xp.log(z), a)
-    value = scale + log_quotient(xp, weight(xp, a), z, 1 + 0.0 * scale)
+    value = scale + log_quotient(xp, weight(xp, a), z, xp.ones_like(scale))
     slopes = (e - 1) / z, log_ratio + log_minus_digamma(xp, a), -e / b
     results = flat(xp, ~inside, -xp.inf, (value, *slopes))
     limits = (-xp.inf, xp.inf, xp.inf, -xp.inf)
@@ -153,14 +153,22 @@ def inverse_quantile(xp: Any, u: Array, a: Array, b: Array) -> tuple[Array, ...]
 
 def entropy(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:
     """The entropy of a gamma variate, whose large terms Stirling's series has cancelled; its slopes."""
-    value = xp.log(a) / 2 + (_HALF_LOG_2PI + stirling_error(xp, a)) + (a - 1) * log_minus_digamma(xp, a) - xp.log(b)
+    unit = log_quotient(xp, xp.sqrt(a), b, xp.ones_like(a * b))
+    value = unit + (_HALF_LOG_2PI + stirling_error(xp, a)) + (a - 1) * log_minus_digamma(xp, a)
     return positive(xp, a, b), value, 1 / a + (1 - a) * excess_trigamma(xp, a), -1 / b
 
 
 def inverse_entropy(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:
     """The entropy of an inverse gamma variate; its slopes."""
     rest = (_HALF_LOG_2PI + stirling_error(xp, a)) + (a + 1) * log_minus_digamma(xp, a)
-    return positive(xp, a, b), rest - 1.5 * xp.log(a) + xp.log(b), -1 / a - (1 + a) * excess_trigamma(xp, a), 1 / b
+    usual = (a > 1e-150) & (a < 1e150)
+    unit = log_quotient(xp, b, xp.where(usual, a * xp.sqrt(a), 1.0), xp.ones_like(a * b))
+    return (
+        positive(xp, a, b),
+        rest + xp.where(usual, unit, xp.log(b) - 1.5 * xp.log(a)),
+        -1 / a - (1 + a) * excess_trigamma(xp, a),
+        1 / b,
+    )
 
 
 def divergence(xp: Any, a: Array, b: Array, c: Array, d: Array) -> tuple[Array, ...]:
@@ -194,7 +202,7 @@ def _quotient_error(xp: Any, x: Array, y: Array, quotient: Array) -> Array:
 def _log_quotient(xp: Any, x: Array, y: Array) -> Array:
     t = (x - y) / y
     near = xp.abs(t) <= 0.5
-    return xp.where(near, xp.log1p(xp.where(near, t, 0.0)), log_quotient(xp, x, y, 1 + 0.0 * t))
+    return xp.where(near, xp.log1p(xp.where(near, t, 0.0)), log_quotient(xp, x, y, xp.ones_like(t)))
 
 
 def _near_shapes(xp: Any, a: Array, c: Array) -> Array:
@@ -258,7 +266,7 @@ def fit(data: Array, power: int) -> tuple[Any, Any, Array, Array, Array]:
             return xp, dtype, y * xp.nan, nothing, nothing
         mean = xp.mean(y)
         t = (y - mean) / mean
-        gap = -xp.mean(xp.where(t > -0.5, log1p_minus(xp, t), xp.log(y) - xp.log(mean) - t))
+        gap = -xp.mean(xp.where(t > -0.5, log1p_minus(xp, t), log_quotient(xp, y, mean, xp.ones_like(t)) - t))
         root = xp.sqrt((gap - 3) ** 2 + 24 * gap)  # a guess, after Minka's (2002)
         a = xp.where(gap < 3, (root + (3 - gap)) / (12 * gap), 2 / (root + (gap - 3)))
         for _ in range(_STEPS):

@@ -23,8 +23,9 @@ from fractions import Fraction
 from math import log, pi
 from typing import Any
 
+from refengine._arrays import special_functions
 from refengine.domains import Array
-from refengine.special._saddle_point import log_quotient
+from refengine.special._saddle_point import log_quotient, product_minus
 
 LARGE = 32.0  # from this s on the uniform expansion holds
 TERMS = 20  # of it
@@ -82,7 +83,7 @@ def _hypergeometric(b: Array, q: Array, terms: int = SERIES_TERMS) -> Array:
     """``0F1(; b; q) - 1``."""
     total = 0.0 * (q + b)
     for k in range(terms, 0, -1):
-        total = (q / (b + (k - 1)) / k) * (1 + total)
+        total = q / ((b + (k - 1)) * k) * (1 + total)
     return total
 
 
@@ -141,3 +142,25 @@ class Pieces:
         far = xp.where(zero, s - (log(2 * pi) + xp.log(s)) / 2, far) + _expansion(INTEGRAL, s, self.t * self.t)
         series = (~self.far) | (self.x * self.x <= 4 * (self.order + 1))
         return xp.where(series, self.log_series(), far)
+
+    def entropy_part(self, stirling: Array) -> Array:
+        """``log F_{order+1}(x^2 / 4) - x R``, of which the linear terms cancel on paper; ``stirling`` as above."""
+        xp, s = self.xp, self.far_s
+        zero = self.order == 0
+        n = xp.where(zero, 1.0, self.order)
+        x = xp.where(self.far, self.x, 0.0)
+        powers = -n * xp.log1p(x / (s + n) * x / n / 2) - xp.log(s / n) / 2 + stirling
+        powers = xp.where(zero, -(log(2 * pi) + xp.log(s)) / 2, powers)
+        u = self.t * self.t
+        far = powers + _expansion(INTEGRAL, s, u) - x * (x / s) * _expansion(RATIO, s, u)
+        x, order = self.near_x, self.near_order
+        ratio, slope = self.ratio(), self.ratio_slope()
+        series = _hypergeometric(order + 1, x * x / 4)
+        lack = (slope + (2 * order + 1) * ratio / xp.where(x > 0, x, 1.0)) / (1 + ratio)  # 1 - R
+        square = xp.where(x > 1e-100, x * x, 1.0)
+        lost = product_minus(xp, x, x, x * x) / square * (x * ratio / 2)  # what rounding x^2 took from log F
+        near = xp.where(x < 4, xp.log1p(series) - x * ratio, xp.log((1 + series) * xp.exp(-x)) + x * lack) + lost
+        circle = zero & (x >= 1)
+        bessel = special_functions(xp).i0e(xp.where(circle, x, 1.0))
+        near = xp.where(circle, xp.log(bessel) + x * lack, near)
+        return xp.where(self.far, far, near)

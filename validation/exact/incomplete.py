@@ -25,7 +25,8 @@ from validation.exact.number import Number, Undecided, digamma, exp, log, pointw
 
 SMALL_SHAPE = 8.0
 MOST_TERMS = 20_000
-TINY = 1e-300  # floats choose intervals and points, balls prove them
+NEWTON_STEPS = 20
+TINY, HUGE = 1e-300, 1e300  # floats choose intervals and points, balls prove them
 _RATIOS = tuple(1.05 * 1.09**i for i in range(28))
 
 
@@ -102,6 +103,49 @@ def log1m_exp(z: Number) -> Number:
     less = -z.ball.expm1()
     value = (-z.ball.exp()).log1p() if z.ball < -1 else less.log()
     return Number(value, [(z, lambda g: g / (1 - exp(-z)))])
+
+
+def gamma_quantile(a: Number, lower: Number, upper: Number, start: float) -> Number:
+    """t with P(a, t) = lower, where upper = 1 - lower; ``start`` is a guess of log t, which proves nothing.
+
+    Newton's operator on log t maps a larger ball into itself; derivatives are those of the implicit function, through
+    ``lower`` alone.
+    """
+    below = math.exp(min(start, 700.0)) <= max(float(a), 1.0)
+    ball = _gamma_root(a, log(lower if below else upper).ball, start, -1 if below else 1).exp()
+
+    def by_a(g: Number) -> Any:
+        sign = -1 if below else 1
+        integrals = (_gamma_integral(k, a, t, sign) for k in (0, 1))
+        return g * sign * t * ((log(t) - digamma(a)) * next(integrals) + next(integrals))
+
+    t = Number(ball, [(a, by_a), (lower, lambda g: g * t * exp(-_gamma_scale(a, t)))])
+    return t
+
+
+def _gamma_root(a: Number, wanted: Any, start: float, sign: int) -> Any:
+    """The ball of log t on which the logarithm of the tail on one side is ``wanted``."""
+
+    def tail(log_t: Any) -> tuple[Any, Any]:
+        """The lack of the logarithm, and its slope to log t."""
+        t = Number(log_t.exp())
+        integral = _gamma_integral(0, a, t, sign).ball
+        return _gamma_scale(a, t).ball + integral.log() - wanted, -sign / integral
+
+    middle = arb(start)
+    for _ in range(NEWTON_STEPS):
+        lack, slope = tail(middle)
+        step = (lack / slope).mid()
+        middle = (middle - step).mid()
+        if abs(step) < arb(2) ** (-ctx.prec // 2):
+            break
+    lack, _ = tail(middle)
+    for bits in (ctx.prec - 24, ctx.prec // 2, ctx.prec // 4):
+        wide = middle + arb(0, 1) * arb(2) ** -bits
+        image = middle - lack / tail(wide)[1]
+        if wide.contains_interior(image):
+            return image
+    raise Undecided("no ball is mapped into itself")
 
 
 def _gamma_below(a: Number, x: Number) -> bool:
@@ -244,7 +288,7 @@ class _GammaSide:
 
     def __init__(self, a: Any, x: Any, sign: int):
         self.a, self.x, self.sign = a, x, sign
-        self.float_a, self.float_x = max(float(a), TINY), max(float(x), TINY)
+        self.float_a, self.float_x = (min(max(float(z), TINY), HUGE) for z in (a, x))
 
     def at(self, v: Any) -> tuple[Any, Any, Any]:
         """p, q and the exponent."""

@@ -7,6 +7,7 @@ from math import inf, nan
 from typing import Any
 
 import numpy as np
+from flint import arb
 
 from validation.exact.draws import Draw, decades, short
 from validation.exact.number import Number, gradient, number, stated
@@ -111,3 +112,62 @@ def draw_directions(rng: np.random.Generator, definition: Definition, largest: f
     yield Draw(
         rows | {"x": np.zeros((0, 3)), "mean_direction": unit(rng, 3), "concentration": 2.5}, flags=("EMPTY_ROW",)
     )
+
+
+def over_vectors(function: Callable[[Any, Any, int], Any], mean_direction: Any, concentration: Any) -> Any:
+    """``function(mean direction, concentration, dimensions)`` of every row, or nan; numbers or vectors."""
+    concentration = np.asarray(concentration, dtype=object)
+    batch = np.broadcast_shapes(mean_direction.shape[:-1], concentration.shape)
+    d = mean_direction.shape[-1]
+    mean_direction = np.broadcast_to(mean_direction, (*batch, d))
+    concentration = np.broadcast_to(concentration, batch)
+    found = []
+    for i in np.ndindex(batch):
+        row = (*mean_direction[i], concentration[i])
+        good = not any(v.stated for v in row) and concentration[i] >= 0
+        value = function(mean_direction[i], concentration[i], d) if good else None
+        found.append(value)
+    like = next((v for v in found if v is not None), None)
+    shape = (
+        np.shape(like) if like is not None else np.shape(function(mean_direction[()].reshape(-1)[:d], number(1.0), d))
+    )
+    result = np.empty((len(found), *shape), dtype=object)
+    for n, (value, i) in enumerate(zip(found, np.ndindex(batch), strict=True)):
+        every = [(v, nan) for v in (*mean_direction[i], concentration[i])]
+        missing = np.empty(shape, dtype=object)
+        missing.reshape(-1)[:] = [stated(nan, *every) for _ in range(missing.size)]
+        result[n] = (missing if shape else missing.item()) if value is None else value
+    result = result.reshape((*batch, *shape))
+    return result if result.ndim else result.item()
+
+
+def draw_parameters(rng: np.random.Generator) -> Iterator[Draw]:
+    """Cases of a function of mean_direction and concentration."""
+    for i in range(24):
+        d, n = (2, 3, 4, 5)[i % 4], int(rng.integers(1, 4))
+        k = short(np.exp(rng.normal(size=n) * 1.5))
+        yield Draw({"mean_direction": short(unit(rng, d)), "concentration": k})
+    for i in range(24):
+        k = np.array([decades(rng, 1e-3, 1e4), decades(rng, 1e-12, 1e15), decades(rng, 4.0, 40.0)])
+        mu = unit(rng, (2, 3, 7, 16)[i % 4])
+        yield Draw({"mean_direction": mu, "concentration": k}, flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=3)
+    for d, k in ((64, 20.0), (64, 31.0), (128, 50.0), (128, 1e5), (512, 100.0)):
+        yield Draw({"mean_direction": unit(rng, d), "concentration": k}, flags=("HUGE_PARAMETER",), difficulty=4)
+    for d in (2, 3, 6):
+        k = np.array([0.0, 1e-300, 4.0, np.nextafter(32.0, 0), 32.0])
+        yield Draw({"mean_direction": unit(rng, d), "concentration": k}, flags=("WRONG_BRANCH", "SATURATION"))
+    for k in (-1.0, nan):
+        yield Draw({"mean_direction": unit(rng, 3), "concentration": k}, result="invalid")
+    yield Draw({"mean_direction": np.array([0.6, nan]), "concentration": 1.0}, result="invalid")
+    yield Draw({"mean_direction": unit(rng, 2, 3), "concentration": np.array([[1.0], [9.0]])}, flags=("BROADCAST",))
+
+
+def inverse_mean_cosine(length: float, dimensions: int) -> float:
+    """Where A(kappa) is ``length``, by Newton's iteration in float64: a guess."""
+    order, kappa = dimensions / 2 - 1, length * (dimensions - length**2) / max(1 - length**2, 1e-16)
+    for _ in range(60):
+        above, below = (float(arb(kappa).bessel_i(arb(v), scaled=True)) for v in (order + 1, order))
+        ratio = above / below
+        slope = 1 - ratio * ratio - (dimensions - 1) / kappa * ratio
+        kappa = max(kappa - (ratio - length) / slope, kappa / 2) if slope > 0 else kappa
+    return kappa

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from math import inf, nan
-from typing import Any
 
 import numpy as np
 from scipy import special
 
 from validation.exact import incomplete
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, exp, log, stated
-from validation.exact.root import root
+from validation.exact.number import Number, stated
 
 RANGES = {"concentration": (1e-300, 1e15), "rate": (1e-100, 1e100)}
 
@@ -30,14 +28,12 @@ def flat(value: float, *arguments: Number) -> Number:
     return stated(value, *((a, 0) for a in arguments))
 
 
-def quantile(u: Number, upper: Number, a: Number) -> Any:
-    """t with P(a, t) = u, where upper = 1 - u: the root in log t of an equation of logarithms of the smaller tail."""
-    below = float(u) < 0.5
-    start = math.log(float(u)) + math.lgamma(float(a) + 1)
-    guess = special.gammaincinv(float(a), float(u)) if below else special.gammainccinv(float(a), float(upper))
-    start = math.log(guess) if guess > 1e-290 else start / float(a)
-    tail, wanted = (incomplete.log_gamma_p, log(u)) if below else (incomplete.log_gamma_q, log(upper))
-    return exp(root(lambda t: [tail(a, exp(t[0])) - wanted], [start])[0])
+def quantile(u: Number, upper: Number, a: Number) -> Number:
+    """t with P(a, t) = u, where upper = 1 - u."""
+    below, shape = float(u) < 0.5, float(a)
+    guess = special.gammaincinv(shape, float(u)) if below else special.gammainccinv(shape, float(upper))
+    power = (math.log(float(u)) + math.lgamma(shape + 1)) / shape
+    return incomplete.gamma_quantile(a, u, upper, math.log(guess) if guess > 1e-290 else power)
 
 
 def data(rng: np.random.Generator, inverse: bool, low: float, high: float) -> dict[str, float]:
@@ -97,7 +93,7 @@ def draw_probability(rng: np.random.Generator, inverse: bool) -> Iterator[Draw]:
         yield Draw(point | {"x": point["x"] * (1 + rng.choice([-0.9, 9]) * rng.uniform())}, difficulty=3)
     for switch in (0.5, 1.0, 8.0, 20.0, 200.0):
         yield Draw({"x": 1.0, "concentration": switch, "rate": switch}, flags=("WRONG_BRANCH",), difficulty=3)
-    for x in (5e-324, 1e-310, 1e-300, 1e300):
+    for x in (1e-300, 1e300) if inverse else (5e-324, 1e-310, 1e-300, 1e300):
         yield Draw({"x": x, "concentration": 0.5, "rate": 2.0}, flags=("SUBNORMAL",), difficulty=5)
     for a in (0.5, 1.0, 3.0):
         for x in (0.0, -1.0, inf, -inf):
