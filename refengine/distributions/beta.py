@@ -434,8 +434,10 @@ def kl_divergence_uniform(a_p: Positive, b_p: Positive, low_q: Real, high_q: Rea
     All broadcast together; where it is infinite it has no slopes, and low >= high is nan. The definition, as in torch
     (2026).
 
-    >>> abs(round(float(kl_divergence_uniform(1.0, 1.0, 0.0, 1.0)), 12)), float(kl_divergence_uniform(1.0, 1.0, 0.5, 1.0))
-    (0.0, inf)
+    >>> round(float(kl_divergence_uniform(1.0, 1.0, -1.0, 1.0)), 12)  # log 2
+    0.69314718056
+    >>> float(kl_divergence_uniform(1.0, 1.0, 0.5, 1.0))
+    inf
     """
     return value_of(_beta.kl_uniform, a_p=a_p, b_p=b_p, low_q=low_q, high_q=high_q)
 

@@ -48,7 +48,7 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
         draw = {"x": x, "df": decades(rng, 1e-3, 1e15), "loc": 0.5, "scale": decades(rng, 1e-3, 1e3)}
         yield Draw(draw, difficulty=4)
     for df in (1.0, 23.999999, 24.0, 2.0, 1e-3, 1e15):  # where series and branches change over
-        for z in (0.0, 1.0, np.sqrt(df), np.nextafter(np.sqrt(df), inf)):
+        for z in sorted({0.0, 1.0, float(np.sqrt(df)), float(np.nextafter(np.sqrt(df), inf))}):
             draw = {"x": float(z), "df": df, "loc": 0.0, "scale": 1.0}
             yield Draw(draw, flags=("WRONG_BRANCH",), difficulty=3)
     for x in (inf, -inf):
