@@ -158,7 +158,8 @@ def cdf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial_p F = -1, \qquad 0 \le k < 1
     """
-    return tail_vjp(_tails, "cdf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "cdf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def sf(k: Count, p: Unit) -> Array:
@@ -181,7 +182,8 @@ def sf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial(1 - F) = -\partial F, \qquad \partial_p F = -1, \qquad 0 \le k < 1
     """
-    return tail_vjp(_tails, "sf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "sf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def log_cdf(k: Count, p: Unit) -> Array:
@@ -204,7 +206,8 @@ def log_cdf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial \log F = \frac{\partial F}{F}, \qquad \partial_p F = -1, \qquad 0 \le k < 1
     """
-    return tail_vjp(_tails, "log_cdf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "log_cdf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def log_sf(k: Count, p: Unit) -> Array:
@@ -227,7 +230,8 @@ def log_sf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial \log(1 - F) = -\frac{\partial F}{1 - F}, \qquad \partial_p F = -1, \qquad 0 \le k < 1
     """
-    return tail_vjp(_tails, "log_sf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "log_sf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def icdf(u: Unit, p: Unit) -> Array:

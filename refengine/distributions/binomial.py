@@ -180,7 +180,8 @@ def cdf_vjp(g: Array, k: Count, n: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial_p F = -\frac{n-k}{1-p} f(k; n, p)
     """
-    return tail_vjp(_tails, "cdf", g, ("p",), k=k, n=n, p=p)
+    (dp,) = tail_vjp(_tails, "cdf", g, ("p",), k=k, n=n, p=p)
+    return (dp,)
 
 
 def sf(k: Count, n: Count, p: Unit) -> Array:
@@ -203,7 +204,8 @@ def sf_vjp(g: Array, k: Count, n: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial(1 - F) = -\partial F, \qquad \partial_p F = -\frac{n-k}{1-p} f(k; n, p)
     """
-    return tail_vjp(_tails, "sf", g, ("p",), k=k, n=n, p=p)
+    (dp,) = tail_vjp(_tails, "sf", g, ("p",), k=k, n=n, p=p)
+    return (dp,)
 
 
 def log_cdf(k: Count, n: Count, p: Unit) -> Array:
@@ -226,7 +228,8 @@ def log_cdf_vjp(g: Array, k: Count, n: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial \log F = \frac{\partial F}{F}, \qquad \partial_p F = -\frac{n-k}{1-p} f(k; n, p)
     """
-    return tail_vjp(_tails, "log_cdf", g, ("p",), k=k, n=n, p=p)
+    (dp,) = tail_vjp(_tails, "log_cdf", g, ("p",), k=k, n=n, p=p)
+    return (dp,)
 
 
 def log_sf(k: Count, n: Count, p: Unit) -> Array:
@@ -250,7 +253,8 @@ def log_sf_vjp(g: Array, k: Count, n: Count, p: Unit) -> tuple[Array]:
     .. math:: \partial \log(1 - F) = -\frac{\partial F}{1 - F}, \qquad
               \partial_p F = -\frac{n-k}{1-p} f(k; n, p)
     """
-    return tail_vjp(_tails, "log_sf", g, ("p",), k=k, n=n, p=p)
+    (dp,) = tail_vjp(_tails, "log_sf", g, ("p",), k=k, n=n, p=p)
+    return (dp,)
 
 
 def icdf(u: Unit, n: Count, p: Unit) -> Array:

@@ -124,7 +124,8 @@ def cdf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial_p F = (k+1) (1-p)^k
     """
-    return tail_vjp(_tails, "cdf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "cdf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def sf(k: Count, p: Unit) -> Array:
@@ -147,7 +148,8 @@ def sf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial(1 - F) = -\partial F, \qquad \partial_p F = (k+1) (1-p)^k
     """
-    return tail_vjp(_tails, "sf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "sf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def log_cdf(k: Count, p: Unit) -> Array:
@@ -170,7 +172,8 @@ def log_cdf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
 
     .. math:: \partial \log F = \frac{\partial F}{F}, \qquad \partial_p F = (k+1) (1-p)^k
     """
-    return tail_vjp(_tails, "log_cdf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "log_cdf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def log_sf(k: Count, p: Unit) -> Array:
@@ -194,7 +197,8 @@ def log_sf_vjp(g: Array, k: Count, p: Unit) -> tuple[Array]:
     .. math:: \partial \log(1 - F) = -\frac{\partial F}{1 - F}, \qquad
               \partial_p F = (k+1) (1-p)^k
     """
-    return tail_vjp(_tails, "log_sf", g, ("p",), k=k, p=p)
+    (dp,) = tail_vjp(_tails, "log_sf", g, ("p",), k=k, p=p)
+    return (dp,)
 
 
 def icdf(u: Unit, p: Unit) -> Array:

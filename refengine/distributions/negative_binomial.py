@@ -149,7 +149,8 @@ def cdf_vjp(g: Array, k: Count, r: Positive, p: Unit) -> tuple[Array, Array]:
     .. math:: \partial_p F = -\frac{k+r}{1-p} f(k; r, p), \qquad
               \partial_r F = \partial_r I_{1-p}(r, k+1)
     """
-    return tail_vjp(_tails, "cdf", g, ("r", "p"), k=k, r=r, p=p)
+    dr, dp = tail_vjp(_tails, "cdf", g, ("r", "p"), k=k, r=r, p=p)
+    return dr, dp
 
 
 def sf(k: Count, r: Positive, p: Unit) -> Array:
@@ -173,7 +174,8 @@ def sf_vjp(g: Array, k: Count, r: Positive, p: Unit) -> tuple[Array, Array]:
     .. math:: \partial(1 - F) = -\partial F, \qquad \partial_p F = -\frac{k+r}{1-p} f(k; r, p), \qquad
               \partial_r F = \partial_r I_{1-p}(r, k+1)
     """
-    return tail_vjp(_tails, "sf", g, ("r", "p"), k=k, r=r, p=p)
+    dr, dp = tail_vjp(_tails, "sf", g, ("r", "p"), k=k, r=r, p=p)
+    return dr, dp
 
 
 def log_cdf(k: Count, r: Positive, p: Unit) -> Array:
@@ -197,7 +199,8 @@ def log_cdf_vjp(g: Array, k: Count, r: Positive, p: Unit) -> tuple[Array, Array]
     .. math:: \partial \log F = \frac{\partial F}{F}, \qquad \partial_p F = -\frac{k+r}{1-p} f(k; r, p), \qquad
               \partial_r F = \partial_r I_{1-p}(r, k+1)
     """
-    return tail_vjp(_tails, "log_cdf", g, ("r", "p"), k=k, r=r, p=p)
+    dr, dp = tail_vjp(_tails, "log_cdf", g, ("r", "p"), k=k, r=r, p=p)
+    return dr, dp
 
 
 def log_sf(k: Count, r: Positive, p: Unit) -> Array:
@@ -222,7 +225,8 @@ def log_sf_vjp(g: Array, k: Count, r: Positive, p: Unit) -> tuple[Array, Array]:
               \partial_p F = -\frac{k+r}{1-p} f(k; r, p), \qquad
               \partial_r F = \partial_r I_{1-p}(r, k+1)
     """
-    return tail_vjp(_tails, "log_sf", g, ("r", "p"), k=k, r=r, p=p)
+    dr, dp = tail_vjp(_tails, "log_sf", g, ("r", "p"), k=k, r=r, p=p)
+    return dr, dp
 
 
 def icdf(u: Unit, r: Positive, p: Unit) -> Array:

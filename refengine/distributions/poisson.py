@@ -127,7 +127,8 @@ def cdf_vjp(g: Array, k: Count, rate: NonNegative) -> tuple[Array]:
 
     .. math:: \partial_\lambda F = -f(k; \lambda)
     """
-    return tail_vjp(_tails, "cdf", g, ("rate",), k=k, rate=rate)
+    (drate,) = tail_vjp(_tails, "cdf", g, ("rate",), k=k, rate=rate)
+    return (drate,)
 
 
 def sf(k: Count, rate: NonNegative) -> Array:
@@ -150,7 +151,8 @@ def sf_vjp(g: Array, k: Count, rate: NonNegative) -> tuple[Array]:
 
     .. math:: \partial(1 - F) = -\partial F, \qquad \partial_\lambda F = -f(k; \lambda)
     """
-    return tail_vjp(_tails, "sf", g, ("rate",), k=k, rate=rate)
+    (drate,) = tail_vjp(_tails, "sf", g, ("rate",), k=k, rate=rate)
+    return (drate,)
 
 
 def log_cdf(k: Count, rate: NonNegative) -> Array:
@@ -173,7 +175,8 @@ def log_cdf_vjp(g: Array, k: Count, rate: NonNegative) -> tuple[Array]:
 
     .. math:: \partial \log F = \frac{\partial F}{F}, \qquad \partial_\lambda F = -f(k; \lambda)
     """
-    return tail_vjp(_tails, "log_cdf", g, ("rate",), k=k, rate=rate)
+    (drate,) = tail_vjp(_tails, "log_cdf", g, ("rate",), k=k, rate=rate)
+    return (drate,)
 
 
 def log_sf(k: Count, rate: NonNegative) -> Array:
@@ -197,7 +200,8 @@ def log_sf_vjp(g: Array, k: Count, rate: NonNegative) -> tuple[Array]:
     .. math:: \partial \log(1 - F) = -\frac{\partial F}{1 - F}, \qquad
               \partial_\lambda F = -f(k; \lambda)
     """
-    return tail_vjp(_tails, "log_sf", g, ("rate",), k=k, rate=rate)
+    (drate,) = tail_vjp(_tails, "log_sf", g, ("rate",), k=k, rate=rate)
+    return (drate,)
 
 
 def icdf(u: Unit, rate: NonNegative) -> Array:

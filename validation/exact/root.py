@@ -37,7 +37,10 @@ def _polished(equations: Any, middle: list[Any]) -> list[Any]:
     """Newton on midpoints, until a step is below the precision in force."""
     for _ in range(STEPS):
         values, slopes = _linearised(equations, [Number(m, variable=True) for m in middle])
-        step = _solved(slopes, values)
+        try:
+            step = _solved(slopes, values)
+        except ZeroDivisionError:
+            raise Undecided("a slope that may vanish") from None
         middle = [arb((m - s).mid()) for m, s in zip(middle, step, strict=True)]
         if all(abs(s.mid()) <= abs(m) * arb(2) ** (16 - ctx.prec // 2) for s, m in zip(step, middle, strict=True)):
             return middle

@@ -88,8 +88,8 @@ def _block(g, k, n, p, value, dp):
             sigma[row, i] = _gamma.sigma(m[row, i])[0]
     for i in range(size):
         if _inside(k[i], n[i], p[i]) and math.floor(k[i]) == k[i] and math.floor(n[i]) == n[i]:
-            row = (logs[0, i], logs[1, i], logs[2, i])
-            found = _value(k[i], n[i], p[i], near[i] > 0.0, t[0, i], row, (rest[0, i], rest[1, i]))
+            near_logs = (logs[0, i], logs[1, i], logs[2, i])
+            found = _value(k[i], n[i], p[i], near[i] > 0.0, t[0, i], near_logs, (rest[0, i], rest[1, i]))
             value[i] = found + ((sigma[2, i] - sigma[0, i]) - sigma[1, i])
             dp[i] = g[i] * ((excess[i] + 0.5 * p[i]) / (1.0 - p[i]) / p[i])
         else:
