@@ -22,16 +22,41 @@ Score: TypeAlias = Callable[[Any, Array], tuple[Array, Array, Array]]
 _STEPS, _HALVINGS, _POLISH = 200, 40, 3
 
 
-def fit(log_density: Function, score: Score, data: Array, *, most: float = 1.0) -> Parameters:
+Residuals: TypeAlias = Callable[[Any, Array, Array, Array], tuple[Array, Array]]
+"""Both equations' left sides less their right sides at (y, m, s), where plain sums of psi would not be exact enough."""
+
+
+def sums(score: Score) -> Residuals:
+    """The residuals as plain sums of the scores."""
+
+    def of(xp: Any, y: Array, m: Array, s: Array) -> tuple[Array, Array]:
+        z = (y - m) / s
+        psi, _, _ = score(xp, z)
+        return xp.sum(psi), xp.sum(z * psi) - y.shape[0]
+
+    return of
+
+
+def fit(
+    log_density: Function, score: Score, data: Array, *, most: float = 1.0, residuals: Residuals | None = None
+) -> Parameters:
     """The estimate; nan where ``most`` of the data or more are one number, for no data and for data not finite."""
     xp, dtype, x = elementwise(data=data)
     with np.errstate(all="ignore"):
-        (middle, spread), (m, s), _ = _solved(xp, log_density, score, x, most)
+        (middle, spread), (m, s), _ = _solved(xp, log_density, score, x, most, residuals)
         loc, scale = middle + spread * m, spread * s
         return Parameters(xp.astype(loc, dtype, copy=False), xp.astype(scale, dtype, copy=False))
 
 
-def fit_vjp(log_density: Function, score: Score, g: Parameters, data: Array, *, most: float = 1.0) -> tuple[Array]:
+def fit_vjp(
+    log_density: Function,
+    score: Score,
+    g: Parameters,
+    data: Array,
+    *,
+    most: float = 1.0,
+    residuals: Residuals | None = None,
+) -> tuple[Array]:
     r"""Cotangent of the data.
 
     The equations' slopes to m, s and x_i have the weights :math:`w = \psi'` and :math:`v = \psi + z w`; centred at
@@ -39,7 +64,7 @@ def fit_vjp(log_density: Function, score: Score, g: Parameters, data: Array, *, 
     """
     xp, dtype, g_loc, g_scale, x = elementwise(g=g[0], g_scale=g[1], data=data)
     with np.errstate(all="ignore"):
-        *_, z = _solved(xp, log_density, score, x, most)
+        *_, z = _solved(xp, log_density, score, x, most, residuals)
         _, w, v = score(xp, z)
         total = xp.sum(w)
         centre = xp.sum(w * z) / total
@@ -49,7 +74,7 @@ def fit_vjp(log_density: Function, score: Score, g: Parameters, data: Array, *, 
         return (xp.astype(slope, dtype, copy=False),)
 
 
-def _solved(xp: Any, log_density: Function, score: Score, x: Array, most: float) -> Any:
+def _solved(xp: Any, log_density: Function, score: Score, x: Array, most: float, residuals: Residuals | None) -> Any:
     """A unit of the data, the estimate in this unit, and z, which the rounding of a large location would spoil."""
     check_shape("data", x, ("N",))
     if not (x.shape[0] and bool(xp.all(xp.isfinite(x))) and _largest_tie(xp, x) < most * x.shape[0]):
@@ -57,7 +82,7 @@ def _solved(xp: Any, log_density: Function, score: Score, x: Array, most: float)
         return (nan, nan), (nan, nan), x * xp.nan
     middle, spread = _start(xp, x)
     y = (x - middle) / spread
-    m, s = _newton(xp, log_density, score, y)
+    m, s = _newton(xp, log_density, score, residuals or sums(score), y)
     return (middle, spread), (m, s), (y - m) / s
 
 
@@ -76,12 +101,12 @@ def _start(xp: Any, x: Array) -> tuple[Array, Array]:
     return middle, xp.maximum(distances[x.shape[0] // 2], above[0])
 
 
-def _newton(xp: Any, log_density: Function, score: Score, y: Array) -> tuple[Array, Array]:
+def _newton(xp: Any, log_density: Function, score: Score, residuals: Residuals, y: Array) -> tuple[Array, Array]:
     """Newton's method in (m, log s); a step is halved until the likelihood grows, at last there are full steps."""
     m, s = xp.zeros_like(y[0]), xp.ones_like(y[0])
     best = _cost(xp, log_density, y, m, s)
     for _ in range(_STEPS):
-        dm, ds = _step(xp, score, y, m, s)
+        dm, ds = _step(xp, score, sums(score), y, m, s)
         for _ in range(_HALVINGS):
             m1, s1 = m + s * dm, s * xp.exp(ds)
             cost = _cost(xp, log_density, y, m1, s1)
@@ -94,7 +119,7 @@ def _newton(xp: Any, log_density: Function, score: Score, y: Array) -> tuple[Arr
         if small:
             break
     for _ in range(_POLISH):
-        dm, ds = _step(xp, score, y, m, s)
+        dm, ds = _step(xp, score, residuals, y, m, s)
         m, s = m + s * dm, s * (1 + ds)
     return m, s
 
@@ -103,11 +128,11 @@ def _cost(xp: Any, log_density: Function, y: Array, m: Array, s: Array) -> Array
     return y.shape[0] * xp.log(s) - xp.sum(log_density(xp, (y - m) / s))
 
 
-def _step(xp: Any, score: Score, y: Array, m: Array, s: Array) -> tuple[Array, Array]:
+def _step(xp: Any, score: Score, residuals: Residuals, y: Array, m: Array, s: Array) -> tuple[Array, Array]:
     """Newton's step for m in units of s and for log s; along the gradient where the likelihood is not concave."""
     z = (y - m) / s
-    psi, w, v = score(xp, z)
-    down, narrow = xp.sum(psi), xp.sum(z * psi) - y.shape[0]
+    _, w, v = score(xp, z)
+    down, narrow = residuals(xp, y, m, s)
     ww, wz, zz = xp.sum(w), xp.sum(v), xp.sum(z * v)
     determinant = ww * zz - wz * wz
     concave = (ww > 0) & (determinant > 0)

@@ -35,6 +35,25 @@ def product(x: Array, y: Array) -> Pair:
     return high, ((x1 * y1 - high) + x1 * y2 + x2 * y1) + x2 * y2
 
 
+def scaled(x: Pair, y: Array) -> Pair:
+    """The product of a pair and a number."""
+    high, low = product(x[0], y)
+    return settled(high, low + x[1] * y)
+
+
+def square(x: Pair) -> Pair:
+    """The square of a pair."""
+    high, low = product(x[0], x[0])
+    return settled(high, low + 2 * x[0] * x[1])
+
+
+def quotient(x: Pair, y: Pair) -> Pair:
+    """The quotient of two pairs: what the rounded one leaves is divided again."""
+    q = x[0] / y[0]
+    p, low = product(q, y[0])
+    return settled(q, (((x[0] - p) - low) + x[1] - q * y[1]) / y[0])
+
+
 def cross(x: Pair, y: Pair, z: Pair, w: Pair) -> Array:
     """``x y - z w``, rounded about once however much of it cancels."""
     (p, p_low), (q, q_low) = product(x[0], y[0]), product(z[0], w[0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from refengine._arrays import elementwise, unbroadcast
 from refengine.distributions import _cauchy, _maximum_likelihood
+from refengine.distributions import _twice as twice
 from refengine.distributions._location_scale import (
     Parameters,
     affine,
@@ -20,7 +21,7 @@ from refengine.distributions._location_scale import (
 )
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Positive, Real, Unit
-from refengine.special._saddle_point import log_quotient
+from refengine.special._saddle_point import log_quotient, sum_error
 
 __all__ = [
     "Parameters",
@@ -300,7 +301,7 @@ def maximum_likelihood(data: Real) -> Parameters:
     >>> float(loc), round(float(scale * scale), 12)  # sum 2 z^2 / (1 + z^2) = 3 for s^2 = 1/3
     (0.0, 0.333333333333)
     """
-    return _maximum_likelihood.fit(_log_density, _score, data, most=0.5)
+    return _maximum_likelihood.fit(_log_density, _score, data, most=0.5, residuals=_residuals)
 
 
 def maximum_likelihood_vjp(g: Parameters, data: Real) -> tuple[Array]:
@@ -311,7 +312,7 @@ def maximum_likelihood_vjp(g: Parameters, data: Real) -> tuple[Array]:
     .. math:: \partial_i s = \frac{\psi_i + (z_i - \bar z) w_i}{N + \sum_j w_j (z_j - \bar z)^2}, \qquad
               \partial_i m = \frac{w_i}{\sum_j w_j} - \bar z \, \partial_i s
     """
-    return _maximum_likelihood.fit_vjp(_log_density, _score, g, data, most=0.5)
+    return _maximum_likelihood.fit_vjp(_log_density, _score, g, data, most=0.5, residuals=_residuals)
 
 
 def _on_line(f: Callable[..., Array], x: Array, loc: Array, scale: Array, *side: int) -> Array:
@@ -357,6 +358,21 @@ def _quantile_vjp(g: Array, loc: Array, scale: Array, **noise: Array) -> tuple[A
         q, du = _cauchy.quantile(xp, u, xp.ones_like(u)), _cauchy.quantile_slope(xp, u, scale1)
         g = xp.where(valid(xp, loc1, scale1) & ~xp.isnan(q), g, xp.nan)
         return unbroadcast(g * du, noise[name], dtype), unbroadcast(g, loc, dtype), unbroadcast(g * q, scale, dtype)
+
+
+def _residuals(xp: Any, y: Array, m: Array, s: Array) -> tuple[Array, Array]:
+    """``sum 2 s d / (d^2 + s^2)`` and ``sum (d^2 - s^2) / (d^2 + s^2)`` for d = y - m, with twice the digits.
+
+    Scores of different signs cancel in them, and where their slopes to the data vanish nothing else covers that.
+    """
+    d, one = twice.settled(y - m, sum_error(y, -m)), y * 0 + s
+    squares = twice.add(twice.square(d), twice.product(one, one))
+    difference = twice.add(twice.square(d), tuple(-part for part in twice.product(one, one)))
+    down = twice.total(xp, twice.quotient(twice.scaled(d, 2 * one), squares))
+    narrow = twice.total(xp, twice.quotient(difference, squares))
+    plain = _maximum_likelihood.sums(_score)(xp, y, m, s)  # squares of far data overflow
+    exact = xp.isfinite(down[0][0]) & xp.isfinite(narrow[0][0])
+    return xp.where(exact, down[0][0], plain[0]), xp.where(exact, narrow[0][0], plain[1])
 
 
 def _log_density(xp: Any, z: Array) -> Array:

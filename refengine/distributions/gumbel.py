@@ -489,4 +489,4 @@ def _icdf(xp: Any, u: Array) -> Array:
 
 
 def _icdf_divisors(xp: Any, u: Array) -> tuple[Array, Array]:
-    return u, xp.where(u > 0, xp.abs(xp.log(u)), 1.0)
+    return xp.where(u > 0, xp.abs(xp.log(u)), 1.0), u
