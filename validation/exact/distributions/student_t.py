@@ -7,10 +7,11 @@ from math import inf
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from refengine.domains import Interval
 from validation.exact import incomplete
-from validation.exact.distributions._domain import known, level, log1p, positive, solved, undefined
+from validation.exact.distributions._domain import known, level, log1p, positive, undefined
 from validation.exact.draws import Draw, decades, short, spread
 from validation.exact.number import Number, digamma, exp, lgamma, log, number, pi, pointwise, sqrt, stated
 
@@ -162,7 +163,7 @@ def _probability(side: int, in_log: bool, x: Number, df: Number, loc: Number, sc
 
 @pointwise
 def icdf(u: Number, df: Number, loc: Number, scale: Number) -> Any:
-    """The root of cdf = u, solved for the logarithm of z^2/df.
+    """The root of cdf = u, solved for logit X = -log(z^2/df).
 
     Source: nist-dlmf, 8.17.2
     """
@@ -173,19 +174,11 @@ def icdf(u: Number, df: Number, loc: Number, scale: Number) -> Any:
         return stated(end, (u, inf), (df, -end), (loc, 1.0), (scale, end))
     if u == 0.5:
         return stated(float(loc), (u, scale / exp(_normaliser(df))), (df, 0.0), (loc, 1.0), (scale, 0.0))
-    from refengine.special._incomplete_inverse import beta_quantile
-
-    both = 2 * u if u < 0.5 else 2 * (1 - u)
-    guess = [float(v) for v in beta_quantile(np, *(np.float64(float(v)) for v in (df / 2, 0.5, both, 1 - both)))]
-
-    def equation(unknowns: list[Number]) -> list[Any]:
-        odds = exp(unknowns[0])
-        place = df / 2, number(0.5), 1 / (1 + odds), odds / (1 + odds)
-        if both < 0.5:
-            return [incomplete.log_beta_p(*place) - log(both)]
-        return [incomplete.log_beta_q(*place) - log(1 - both)]
-
-    distance = sqrt(df) * exp(solved(equation, [float(np.log(guess[1]) - np.log(guess[0]))])[0] / 2)
+    low = u if u < 0.5 else 1 - u
+    half, both, rest = (float(v) for v in (df / 2, 2 * low, 1 - 2 * low))
+    start = float(np.log(special.betaincinv(half, 0.5, both)) - np.log(special.betaincinv(0.5, half, rest)))
+    logit = incomplete.beta_quantile(df / 2, number(0.5), 2 * low, 1 - 2 * low, start)
+    distance = sqrt(df) * exp(-logit / 2)
     return loc + scale * distance if u > 0.5 else loc - scale * distance
 
 
