@@ -27,6 +27,7 @@ from refengine.special._incomplete_inverse import beta_quantile
 from refengine.special._saddle_point import log1p_minus
 
 _DEPTH = 44.0  # exp(-44), with the growth of the score, is below the round-off
+_FAR, _LEAST = 1e140, 1e-290  # of z / sqrt(df); of X
 _INNER, _OUTER = 0.2, 8.0  # fewer degrees of freedom are left to the incomplete beta function
 
 
@@ -39,21 +40,30 @@ def probability(
     side = 1.0 if upper else -1.0
     d = side * standardised(xp, xp.where(beyond, loc, x), loc, scale)
     z, out = xp.abs(d), d > 0
-    found = _incomplete(xp, z, df)
-    tail = found.lower / 2
+    near, times, lag = _nearer(xp, z, df)
+    defined = defined & (times < xp.inf)
+    found = _incomplete(xp, near, df)
+    fall = xp.exp(-df * lag)
+    tail = found.lower / 2 * fall
     chance = xp.where(out, tail, 1 - tail)
-    value = xp.where(out, found.log_lower - log(2), xp.log1p(-tail)) if in_log else chance
+    value = xp.where(out, found.log_lower - log(2) - df * lag, xp.log1p(-tail)) if in_log else chance
     empty = beyond & (side * x > 0)
-    ends = xp.where(empty, -xp.inf, 0.0) if in_log else xp.where(empty, 0.0, 1.0)
+    ends = xp.where(empty, xp.asarray(-xp.inf if in_log else 0.0), 0.0 if in_log else 1.0)
     if not sloped:
         return defined, xp.where(beyond, ends, value)
-    head, rest = _density(xp, z, df)
+    head, rest = _density(xp, near, df)
+    rate, shift, sign = 2 * found.lower_rate, _shift(xp, near, df, found), xp.sign(d)  # the rate is z f / T
+    part = tail
     if in_log:
-        far = out & (z > 1)
-        head = xp.where(far, 2 * found.lower_rate / z, head / chance)
-        rest = xp.where(far, 1.0, rest)
+        steep = out & (z > 1)
+        head, rest = xp.where(steep, rate / near, head / chance), xp.where(steep, 1.0, rest)
+        part = xp.where(out, 1.0, tail / chance)
     by_x, z_by_x = slopes(xp, (-side * head, rest), side * d, scale)
-    by_df = -xp.sign(d) * (head * _shift(xp, z, df, found) * rest)
+    by_df = -sign * (head * shift * rest)
+    far = lag > 0
+    by_x = xp.where(far, -side * part * rate / z / scale, by_x)
+    z_by_x = xp.where(far, -sign * part * rate / scale, z_by_x)
+    by_df = xp.where(far, -sign * part * (rate / near * shift + lag), by_df)
     return defined, *flat(xp, beyond, ends, (value, by_x, by_df, -by_x, -z_by_x))
 
 
@@ -64,22 +74,33 @@ def quantile(xp: Any, u: Array, df: Array, loc: Array, scale: Array, *, sloped: 
     low, sign = xp.minimum(v, 1 - v), xp.sign(v - 0.5)
     share, rest = beta_quantile(xp, df / 2, xp.asarray(0.5), 2 * low, 1 - 2 * low)
     z = xp.where(low == 0, xp.inf, xp.sqrt(df) * xp.sqrt(rest) / xp.sqrt(share))
+    near, _, lag = _nearer(xp, xp.where(share > _LEAST, z, xp.inf), df)
+    found = _incomplete(xp, near, df)
+    lag = xp.where(lag > 0, xp.maximum(found.log_lower - log(2) - xp.log(low), xp.asarray(0.0)) / df, 0.0)
+    z = xp.where((low > 0) & (lag > 0), near * xp.exp(lag), z)
     place = xp.where(z == 0, 0.0, sign * z)
     value = loc + scale * place
     if not sloped:
         return defined, value
-    near = xp.where(low == 0, 1.0, z)
-    found = _incomplete(xp, near, df)
-    head, tail = _density(xp, near, df)
+    head, rest = _density(xp, near, df)
+    shift = _shift(xp, near, df, found)
+    shift = xp.where(lag > 0, xp.exp(lag) * (shift + near / found.lower_rate / 2 * lag), shift)
     # the tail is known exactly, and its rate hardly depends on how the quantile was rounded
-    by_u = xp.where(near > 1, scale / (2 * found.lower_rate / near) / low, scale / head / tail)
-    by_df = xp.where(low == 0, -place, -sign * scale * _shift(xp, near, df, found))
+    by_u = xp.where(z > 1, scale / (2 * found.lower_rate / z) / low, scale / head / rest)
+    by_df = xp.where(low == 0, -place, -sign * scale * shift)
     return defined, value, xp.where(low == 0, xp.inf, by_u), by_df, 1.0 + 0 * low, place
 
 
 cdf, sf, log_cdf, log_sf = (
     partial(probability, upper=upper, in_log=in_log) for in_log in (False, True) for upper in (False, True)
 )
+
+
+def _nearer(xp: Any, z: Array, df: Array) -> tuple[Array, Array, Array]:
+    """A point beyond which T is a power of z, or z where that is nearer; by what it is less, and the logarithm."""
+    near = xp.minimum(z, _FAR * xp.sqrt(df))
+    times = xp.where(z > near, z / near, 1.0)
+    return near, times, xp.log(times)
 
 
 def _incomplete(xp: Any, z: Array, df: Array) -> Incomplete:

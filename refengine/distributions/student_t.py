@@ -97,7 +97,7 @@ def cdf(x: Real, df: Positive, loc: Real, scale: Positive) -> Array:
               1 - F(2 \mu - x; \nu, \mu, \sigma) \text{ for } z > 0
 
     x, df, loc, scale: broadcast together. 0 and 1 at -inf and inf. Certified, as the functions below, for df from 1e-2
-    to 1e10 and abs(z) up to 1e140. NIST DLMF 8.17.2; Johnson, Kotz and Balakrishnan (1995), chapter 28.
+    to 1e10; nan where z overflows. NIST DLMF 8.17.2; Johnson, Kotz and Balakrishnan (1995), chapter 28.
 
     >>> round(float(cdf(-1.0, 1.0, 0.0, 1.0)), 12)  # Cauchy
     0.25
@@ -176,7 +176,7 @@ def icdf(u: Unit, df: Positive, loc: Real, scale: Positive) -> Array:
     .. math:: F(x; \nu, \mu, \sigma) = u
 
     u, df, loc, scale: broadcast together. -inf at 0, inf at 1, nan outside. The quantile of a beta distribution, see
-    `refengine.distributions.beta.icdf`; certified where it lies within 1e140 scales of loc. NIST DLMF 8.17.2, inverted.
+    `refengine.distributions.beta.icdf`. NIST DLMF 8.17.2, inverted.
 
     >>> round(float(icdf(0.75, 1.0, 4.0, 2.0)), 12)  # Cauchy
     6.0
@@ -199,7 +199,8 @@ def sample(noise: Unit, df: Positive, loc: Real, scale: Positive) -> Array:
 
     .. math:: F(x; \nu, \mu, \sigma) = u
 
-    noise: uniform on (0, 1), as from `noise`. Broadcast with df, loc and scale. Figurnov, Mohamed and Mnih (2018).
+    noise, df, loc, scale: broadcast together; noise is uniform on (0, 1). Figurnov, Mohamed and Mnih
+    (2018).
 
     >>> round(float(sample(0.75, 1.0, 4.0, 2.0)), 12)
     6.0

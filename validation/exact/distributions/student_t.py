@@ -57,6 +57,15 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw({"x": x, "df": 2.0, "loc": 0.0, "scale": 1.0}, flags=("OUT_OF_SUPPORT",))
 
 
+def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
+    """Those first that have a variance."""
+    domains = {name: DOMAINS[name] for name in ("df", "loc", "scale")}
+    yield from sorted(spread(rng, domains, None, RANGES), key=lambda draw: not np.all(draw.arguments["df"] > 2))
+
+
+draw_variance = draw_mean
+
+
 def _normaliser(df: Number) -> Any:
     return lgamma((df + 1) / 2) - lgamma(df / 2) - log(pi() * df) / 2
 
@@ -176,7 +185,9 @@ def icdf(u: Number, df: Number, loc: Number, scale: Number) -> Any:
         return stated(float(loc), (u, scale / exp(_normaliser(df))), (df, 0.0), (loc, 1.0), (scale, 0.0))
     low = u if u < 0.5 else 1 - u
     half, both, rest = (float(v) for v in (df / 2, 2 * low, 1 - 2 * low))
-    start = float(np.log(special.betaincinv(half, 0.5, both)) - np.log(special.betaincinv(0.5, half, rest)))
+    x = special.betaincinv(half, 0.5, both)
+    power = (np.log(both) + np.log(half) + special.betaln(half, 0.5)) / half
+    start = float((np.log(x) if x > 1e-290 else power) - np.log(special.betaincinv(0.5, half, rest)))
     logit = incomplete.beta_quantile(df / 2, number(0.5), 2 * low, 1 - 2 * low, start)
     distance = sqrt(df) * exp(-logit / 2)
     return loc + scale * distance if u > 0.5 else loc - scale * distance
@@ -201,6 +212,9 @@ def draw_cdf(rng: np.random.Generator) -> Iterator[Draw]:
         df = decades(rng, 1e-2, 1e10)
         x = decades(rng, 3.0, 30.0 if df > 100 else 1e30) * float(rng.choice([-1.0, 1.0]))
         yield Draw({"x": x, "df": df, "loc": 0.5, "scale": decades(rng, 0.5, 3)}, difficulty=4)
+    for _ in range(12):  # where z^2 overflows
+        x = decades(rng, 1e135, 1e300) * float(rng.choice([-1.0, 1.0]))
+        yield Draw({"x": x, "df": decades(rng, 1e-2, 30.0), "loc": 0.5, "scale": 2.0}, difficulty=5)
     for df in (0.01, 0.2, 1.0, 2.0, 8.0, 8.5, 30.0, 1e10):  # about where the score to df changes its sign
         for z in (1.5, 1.7, 2.5):
             draw = {"x": z, "df": df, "loc": 0.0, "scale": 1.0}
@@ -233,6 +247,10 @@ def _quantiles(name: str) -> Any:
             u = decades(rng, least, 0.1) if rng.integers(2) else 1 - decades(rng, max(least, 2.0**-50), 0.1)
             draw = {name: u, "df": df, "loc": 0.0, "scale": decades(rng, 0.1, 10.0)}
             yield Draw(draw, flags=("SATURATION",), difficulty=3)
+        for _ in range(10):  # quantiles of which the square overflows
+            df = decades(rng, 0.01, 1.5)
+            u = 10.0 ** -(df * rng.uniform(130, 200))
+            yield Draw({name: u, "df": df, "loc": 0.0, "scale": 2.0}, flags=("SATURATION",), difficulty=5)
         for _ in range(15):  # next to the middle
             u = 0.5 + decades(rng, 1e-15, 1e-2) * float(rng.choice([-1.0, 1.0]))
             draw = {name: u, "df": decades(rng, 0.1, 1e8), "loc": 0.0, "scale": 2.0}
