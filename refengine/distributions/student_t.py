@@ -209,7 +209,7 @@ def sample(noise: Unit, df: Positive, loc: Real, scale: Positive) -> Array:
 
 
 def sample_vjp(g: Array, noise: Unit, df: Positive, loc: Real, scale: Positive) -> tuple[Array, Array, Array, Array]:
-    r"""Cotangents of noise, df, loc and scale: those of the quantile at u = noise."""
+    r"""Cotangents of noise, df, loc and scale, as in `icdf_vjp`: :math:`-\operatorname{sign}(z) \sigma K` to df."""
     return cotangents(_student_tail.quantile, g, noise=noise, df=df, loc=loc, scale=scale)
 
 
