@@ -53,9 +53,11 @@ def beta_quantile(xp: Any, a: Array, b: Array, lower: Array, upper: Array) -> tu
         x, y = functions.betaincinv(p, q, low), functions.betaincinv(q, p, high)
         left = xp.where(low < high, x < 1, y == 1)  # the inverse of the small tail, unless it rounds to 1
         x, y = xp.where(left, x, 1 - y), xp.where(left, 1 - x, y)
+        done = low != low
         for _ in range(_MOST_STEPS):
             x, y = (xp.clip(z, _TINY, 1.0) for z in (x, y))
             step, settled = _step(xp, incomplete_beta(xp, p, q, x, y), low, high)
+            step, done = xp.where(done, 0.0, step), done | settled  # none depends on how long others take
             odds = xp.exp(step) * x / y
             short = xp.abs(step) < 1e-8  # its square is beyond the last bit
             x = xp.where(short, x + x * y * step, odds / (1 + odds))

@@ -123,15 +123,50 @@ def gamma_quantile(a: Number, lower: Number, upper: Number, start: float) -> Num
     return t
 
 
+def beta_quantile(a: Number, b: Number, lower: Number, upper: Number, start: float) -> Number:
+    """logit x with I_x(a, b) = lower, where upper = 1 - lower; ``start`` is a guess, which proves nothing.
+
+    As `gamma_quantile`; derivatives to a and through ``lower``, none to b.
+    """
+    left = _beta_left(a, b, *_from_logit(Number(arb(start))))
+
+    def side(t: Number) -> tuple[Number, ...]:
+        x, y = _from_logit(t)
+        return (a, b, x, y) if left else (b, a, y, x)
+
+    wanted = log(lower if left else upper).ball
+
+    def tail(t: Any) -> tuple[Any, Any]:
+        arguments = side(Number(t))
+        integral = _beta_integral(0, 0, *arguments).ball
+        return _beta_scale(*arguments).ball + integral.log() - wanted, (1 if left else -1) / integral
+
+    def by_a(g: Number) -> Any:
+        arguments, x = side(t), _from_logit(t)[0]
+        whole, rest = _beta_integral(0, 0, *arguments), _beta_integral(*((1, 0) if left else (0, 1)), *arguments)
+        return g * (-1 if left else 1) * ((log(x) + digamma(a + b) - digamma(a)) * whole + rest)
+
+    t = Number(_root(tail, start), [(a, by_a), (lower, lambda g: g * exp(-_beta_scale(*side(t))))])
+    return t
+
+
+def _from_logit(t: Number) -> tuple[Number, Number]:
+    return 1 / (1 + exp(-t)), 1 / (1 + exp(t))
+
+
 def _gamma_root(a: Number, wanted: Any, start: float, sign: int) -> Any:
     """The ball of log t on which the logarithm of the tail on one side is ``wanted``."""
 
     def tail(log_t: Any) -> tuple[Any, Any]:
-        """The lack of the logarithm, and its slope to log t."""
         t = Number(log_t.exp())
         integral = _gamma_integral(0, a, t, sign).ball
         return _gamma_scale(a, t).ball + integral.log() - wanted, -sign / integral
 
+    return _root(tail, start)
+
+
+def _root(tail: Any, start: float) -> Any:
+    """The ball around the zero of ``tail``, which finds the lack of a logarithm and its slope."""
     middle = arb(start)
     for _ in range(NEWTON_STEPS):
         lack, slope = tail(middle)
