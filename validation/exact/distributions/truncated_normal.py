@@ -11,7 +11,7 @@ from flint import arb
 
 from validation.exact.distributions._domain import known, level, positive, undefined
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, erfc, exp, log, number, pi, pointwise, sqrt
+from validation.exact.number import Number, erfc, exp, log, number, pi, pointwise, sqrt, stated
 
 
 @pointwise
@@ -69,6 +69,78 @@ def _density(loc: Number, scale: Number, bound: Number, power: int) -> Any:
 
 def _first(loc: Number, scale: Number, low: Number, high: Number, mass: Number) -> Any:
     return (_density(loc, scale, low, 0) - _density(loc, scale, high, 0)) / mass
+
+
+def _cut(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> tuple[Any, Any]:
+    """Phi(z) - Phi(alpha) and Phi(beta) - Phi(z)."""
+    return _mass(loc, scale, low, x), _mass(loc, scale, x, high)
+
+
+def _share(part: int, logarithm: bool, x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """The share of the part below x (0) or above it (1), or its logarithm."""
+    if not (_defined(loc, scale, low, high) and known(x)):
+        return undefined(x, loc, scale, low, high)
+    empty, full = (-inf, 0.0) if logarithm else (0.0, 1.0)
+    if not low <= x <= high or not -inf < x < inf:
+        return level(empty if (x < low or x == -inf) == (part == 0) else full, x, loc, scale, low, high)
+    if x == low or x == high:
+        return _at_end(part, logarithm, x, loc, scale, low, high)
+    cut = _cut(x, loc, scale, low, high)
+    share = cut[part] / _mass(loc, scale, low, high) + _none(low, high)
+    return log(share) if logarithm else share
+
+
+def _at_end(part: int, logarithm: bool, x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """The limits on an end: the share moves with the end and the point alone, but the logarithm of an empty part."""
+    mass, turn = _mass(loc, scale, low, high), 1 if part == 0 else -1
+    ends = [_density(loc, scale, e, 0) / mass / scale for e in (low, high)]
+    end, other = (low, high) if x == low else (high, low)
+    here, there = ends if x == low else ends[::-1]
+    empty = (x == low) == (part == 0)
+    if not (empty and logarithm):
+        value = (0.0 if logarithm else 1.0) if not empty else 0.0
+        return stated(value, (x, turn * here), (loc, 0.0), (scale, 0.0), (end, -turn * here), (other, 0.0))
+    z = (x - loc) / scale
+    first = _first(loc, scale, low, high, mass)
+    second = 1 + (_density(loc, scale, low, 1) - _density(loc, scale, high, 1)) / mass
+    slopes = (x, turn * inf), (loc, (z - first) / scale), (scale, (z * z - second) / scale), (end, -turn * inf)
+    return stated(-inf, *slopes, (other, -turn * there))
+
+
+@pointwise
+def cdf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """(Phi(z) - Phi(alpha)) / (Phi(beta) - Phi(alpha)).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(0, False, x, loc, scale, low, high)
+
+
+@pointwise
+def sf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """(Phi(beta) - Phi(z)) / (Phi(beta) - Phi(alpha)).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(1, False, x, loc, scale, low, high)
+
+
+@pointwise
+def log_cdf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """log((Phi(z) - Phi(alpha)) / (Phi(beta) - Phi(alpha))).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(0, True, x, loc, scale, low, high)
+
+
+@pointwise
+def log_sf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """log((Phi(beta) - Phi(z)) / (Phi(beta) - Phi(alpha))).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(1, True, x, loc, scale, low, high)
 
 
 @pointwise
@@ -188,5 +260,25 @@ def _bad(with_x: bool) -> Iterator[Draw]:
     yield Draw(({"x": np.array([0.75, 0.0])} if with_x else {}) | column | columns, flags=("BROADCAST",))
 
 
+def _with_tails(rng: np.random.Generator) -> Iterator[Draw]:
+    """Those of the density, points far out in a tail, and small distances that the rounding of x does not blur."""
+    yield from _cases(True)(rng)
+    for _ in range(12):
+        low, x, high = sorted(rng.normal(size=3) * decades(rng, 1e-12, 3))
+        yield Draw({"x": x, "loc": 0.0, "scale": 1.0, "low": low, "high": high}, flags=("CANCELLATION",), difficulty=4)
+        turn, width = float(rng.choice([-1, 1])), decades(rng, 1e-12, 3)
+        low, x, high = sorted((0.0, turn * width * rng.uniform(), turn * width))
+        loc = turn * -decades(rng, 0.1, 1e6)
+        yield Draw({"x": x, "loc": loc, "scale": 1.0, "low": low, "high": high}, flags=("CANCELLATION",), difficulty=4)
+    for _ in range(12):
+        loc, scale, z = rng.normal(), decades(rng, 0.1, 10), -decades(rng, 3, 30)
+        low, high = (-inf, float(rng.normal())) if rng.integers(2) else (z - decades(rng, 1e-6, 2), -1.0)
+        if rng.integers(2):
+            low, z, high = -high, -z, -low
+        x, low, high = (float(loc + scale * v) for v in (z, low, high))
+        yield Draw({"x": x, "loc": loc, "scale": scale, "low": low, "high": high}, flags=("SATURATION",), difficulty=3)
+
+
 draw_log_prob = _cases(True)
+draw_cdf = draw_sf = draw_log_cdf = draw_log_sf = _with_tails
 draw_mean = draw_mode = _cases(False)
