@@ -230,20 +230,20 @@ def sample(noise: Unit, loc: Real, scale: Positive, low: Real, high: Real) -> Ar
 
     .. math:: x = F^{-1}(u)
 
-    noise: uniform, as from `noise`. Broadcast with loc, scale, low and high. Johnson, Kotz and Balakrishnan (1994),
-    section 10.1.
+    noise, loc, scale, low, high: broadcast together. The noise is uniform, as from `noise`. Johnson, Kotz and
+    Balakrishnan (1994), section 10.1.
 
     >>> float(sample(0.5, 1.0, 2.0, 0.0, 2.0))
     1.0
     """
-    return value(_icdf, u=noise, loc=loc, scale=scale, low=low, high=high)
+    return value(_icdf, noise=noise, loc=loc, scale=scale, low=low, high=high)
 
 
 def sample_vjp(
     g: Array, noise: Unit, loc: Real, scale: Positive, low: Real, high: Real
 ) -> tuple[Array, Array, Array, Array, Array]:
     r"""Cotangents of noise, loc, scale, low and high: those of `icdf`, :math:`1/f(x), -\partial_\theta F(x) / f(x)`."""
-    return cotangents(_icdf, g, u=noise, loc=loc, scale=scale, low=low, high=high)
+    return cotangents(_icdf, g, noise=noise, loc=loc, scale=scale, low=low, high=high)
 
 
 def mean(loc: Real, scale: Positive, low: Real, high: Real) -> Array:
@@ -313,7 +313,7 @@ def _frame(xp: Any, loc: Array, scale: Array, low: Array, high: Array) -> _Frame
     origin = xp.where(above, low, xp.where(below, high, loc))
     to_low = xp.where(above, 0.0, xp.where(below, width, -left))
     to_high = xp.where(above, width, xp.where(below, 0.0, right))
-    return _Frame(defined, xp.where(below, -1.0, 1.0), r, right, left, to_low, to_high, origin, scale)
+    return _Frame(defined, xp.where(below, xp.asarray(-1.0), 1.0), r, right, left, to_low, to_high, origin, scale)
 
 
 def _end(xp: Any, r: Array) -> Array:
@@ -441,7 +441,7 @@ def _split(xp: Any, f: _Frame, x: Array, low: Array, high: Array) -> tuple[Array
     """The direction of the axis from the mode to x, and the parts around x; the origin where x is outside."""
     within = f.defined & (x >= low) & (x <= high) & ~xp.isinf(x)
     y = xp.where(within, x, f.origin)
-    o = xp.where(f.r > 0, f.sign, xp.where(y < f.origin, -1.0, 1.0))
+    o = xp.where(f.r > 0, f.sign, xp.where(y < f.origin, xp.asarray(-1.0), 1.0))
     low, high = (xp.where(f.defined, e, y) for e in (low, high))
     ahead = xp.where(o > 0, high - y, y - low) / f.scale
     behind = xp.where(f.r > 0, 0.0, xp.where(o > 0, f.left, f.right))
@@ -468,12 +468,12 @@ def _share(upper: bool, logarithm: bool) -> Any:
         else:
             found, at_x, weight = xp.where(far, p, q), here, pair
             at_near, at_far = a.near_end * here * (a.far / a.total), a.far_end * here * q
-        turn, up = xp.where(far, 1.0, -1.0), o > 0
+        turn, up = xp.where(far, xp.asarray(1.0), -1.0), o > 0
         by_low, by_high = xp.where(up, at_near, at_far), xp.where(up, at_far, at_near)
         slopes = -at_x * o, weight * a.means * o, weight * a.squares, by_low * o, by_high * o
         edge = 1.0 if upper else 0.0
         below, above = (-xp.inf if logarithm and v == 0 else 0.0 if logarithm else v for v in (edge, 1 - edge))
-        level = xp.where((x < low) | (x == -xp.inf), below, above)
+        level = xp.where((x < low) | (x == -xp.inf), xp.asarray(below), above)
         beyond = ~((x >= low) & (x <= high)) | xp.isinf(x)
         return f.defined, *flat(xp, beyond, level, (found, *(turn * v for v in slopes)))
 
@@ -499,7 +499,7 @@ def _icdf(xp: Any, u: Array, loc: Array, scale: Array, low: Array, high: Array) 
     u = xp.where(inner, u, 0.5)
     left, right = _mass(xp, f.r, f.left), _mass(xp, f.r, f.right)
     total = left + right
-    o = xp.where(f.r > 0, f.sign, xp.where(u * total < left, -1.0, 1.0))
+    o = xp.where(f.r > 0, f.sign, xp.where(u * total < left, xp.asarray(-1.0), 1.0))
     up = o > 0
     behind = xp.where(f.r > 0, 0.0, xp.where(up, f.left, f.right))
     length = xp.where((f.r > 0) | up, f.right, f.left)

@@ -26,7 +26,7 @@ from validation.exact.draws import Draw, decades, spread
 from validation.exact.number import Number, digamma, exp, lgamma, log, number, pointwise, power, stated
 
 RANGES = {"a": (1e-300, 1e15), "b": (1e-300, 1e15)}
-SHAPES = {"a": Interval(0), "b": Interval(0)}
+SHAPES: dict[str, Any] = {"a": Interval(0), "b": Interval(0)}
 
 
 def near(rng: np.random.Generator, a: float, b: float) -> float | None:

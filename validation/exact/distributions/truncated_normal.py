@@ -293,8 +293,13 @@ def _place(rng: np.random.Generator, kind: str) -> tuple[float, float]:
 
 def _cases(with_x: bool) -> Callable[[np.random.Generator], Iterator[Draw]]:
     def draw(rng: np.random.Generator) -> Iterator[Draw]:
+        for _ in range(6):  # whose bounds may be exchanged among them
+            low, high = -rng.uniform(1, 4), rng.uniform(1, 4)
+            names = {"x": rng.uniform(-1, 1)} if with_x else {}
+            names |= {"loc": rng.normal(), "scale": rng.uniform(0.5, 2), "low": low, "high": high}
+            yield Draw({k: short(v) for k, v in names.items()})
         for kind, count, flags, difficulty in (
-            ("around", 70, (), 1),
+            ("around", 64, (), 1),
             ("tail", 40, ("SATURATION",), 2),
             ("far", 30, ("HUGE_PARAMETER", "CANCELLATION"), 4),
             ("narrow", 30, ("CANCELLATION",), 4),
