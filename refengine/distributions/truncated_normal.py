@@ -14,6 +14,8 @@ parts, sums of positive terms, :math:`\partial_\mu p = \pm p q m/\sigma, \partia
 Every function broadcasts its arguments; float32 when every floating array is, else float64, and float64 inside. low may
 be -inf and high inf, with zero gradients. A loc that is not finite, a scale that is not positive and finite, low >=
 high and nan: nan, with nan gradients.
+
+The distances of x and of finite ends must neither overflow nor underflow in units of the scale.
 """
 
 from __future__ import annotations
