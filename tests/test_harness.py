@@ -62,7 +62,8 @@ def missing_unbroadcast(value: Any, gradients: list[Any], args: Any) -> tuple[An
 
 def wrong_in_one_decade(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:
     largest = np.max(np.broadcast_arrays(*[np.abs(np.asarray(a, dtype=float)) for a in args]), axis=0)
-    return value + np.where((largest >= 10) & (largest < 100), 1e-11 * np.abs(value), 0.0), gradients
+    decade = (largest >= 10) & (largest < 100) & np.isfinite(value)
+    return value + np.where(decade, 1e-11 * np.abs(value), 0.0), gradients
 
 
 def off_by_one_row(value: Any, gradients: list[Any], args: Any) -> tuple[Any, list[Any]]:

@@ -19,8 +19,9 @@ from refengine.distributions._noise import uniform as noise
 from refengine.distributions._pointwise import both, cotangents, flat, positive, value
 from refengine.distributions._tails import EULER, expm1_minus_over, log1mexp, over_expm1, trigamma_minus
 from refengine.domains import Array, Positive, Unit
-from refengine.special._saddle_point import log1p_minus, log_minus_digamma
+from refengine.special._saddle_point import log1p_minus, log_minus_digamma, stirling_error
 from refengine.special.digamma_difference import digamma_difference, digamma_difference_vjp
+from refengine.special.lgamma import lgamma
 
 __all__ = [
     "Parameters",
@@ -39,6 +40,8 @@ __all__ = [
     "log_sf_vjp",
     "maximum_likelihood",
     "maximum_likelihood_vjp",
+    "mean",
+    "mean_vjp",
     "mode",
     "mode_vjp",
     "noise",
@@ -225,6 +228,28 @@ def entropy_vjp(g: Array, a: Positive, b: Positive) -> tuple[Array, Array]:
     return cotangents(_entropy, g, a=a, b=b)
 
 
+def mean(a: Positive, b: Positive) -> Array:
+    r"""Expectation.
+
+    .. math:: E[x] = b \, B(1 + 1/a, b)
+
+    a, b: broadcast together. Jones, "Kumaraswamy's distribution" (2009).
+
+    >>> round(float(mean(1.0, 3.0)), 12)  # that of a beta distribution with shapes 1 and 3
+    0.25
+    """
+    return value(_mean, a=a, b=b)
+
+
+def mean_vjp(g: Array, a: Positive, b: Positive) -> tuple[Array, Array]:
+    r"""Cotangents of a and b.
+
+    .. math:: \partial_a = E[x] \, \frac{\psi(1 + 1/a + b) - \psi(1 + 1/a)}{a^2}, \qquad
+              \partial_b = -E[x] (\psi(1 + b + 1/a) - \psi(1 + b))
+    """
+    return cotangents(_mean, g, a=a, b=b)
+
+
 def mode(a: Positive, b: Positive) -> Array:
     r"""Where the density is largest.
 
@@ -406,6 +431,25 @@ def _entropy(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:
     by_a = xp.where(near, less / a + p, harmonic / a - 1) / a
     curve = digamma_difference_vjp(xp.ones_like(b), b, xp.ones_like(b))[1]  # psi'(b + 1)
     return positive(xp, a, b), found, by_a, trigamma_minus(xp, b) - curve / a
+
+
+def _log_mean(xp: Any, r: Array, b: Array) -> Array:
+    """Logarithm of Gamma(1 + r) Gamma(1 + b) / Gamma(1 + r + b): the step from the larger by Stirling's formula."""
+    step, start = xp.minimum(r, b), 1 + xp.maximum(r, b)
+    t = step / start
+    near = t <= 0.5
+    bend = start * xp.where(near, log1p_minus(xp, xp.where(near, t, 0.0)), xp.log1p(t) - t)
+    errors = stirling_error(xp, start + step) - stirling_error(xp, start)
+    return lgamma(1 + step) - (bend + step * xp.log(start + step) - xp.log1p(t) / 2 + errors)
+
+
+def _mean(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:
+    defined = positive(xp, a, b)
+    a, b = xp.where(defined, a, 1.0), xp.where(defined, b, 1.0)
+    r = 1 / a
+    found = xp.exp(_log_mean(xp, r, b))
+    rise = xp.where((r > 1e100) & (b < 1e80), b, r * digamma_difference(1 + r, b))  # which may underflow over r
+    return defined, found, found * rise * r, -found * digamma_difference(1 + b, r)
 
 
 def _mode(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:

@@ -23,10 +23,10 @@ from validation.exact.distributions._domain import (
     unknown_estimate,
 )
 from validation.exact.draws import Draw, decades, spread
-from validation.exact.number import Number, digamma, exp, log, number, pointwise, power, stated
+from validation.exact.number import Number, digamma, exp, lgamma, log, number, pointwise, power, stated
 
 RANGES = {"a": (1e-300, 1e15), "b": (1e-300, 1e15)}
-SHAPES = {"a": Interval(0), "b": Interval(0)}
+SHAPES: dict[str, Any] = {"a": Interval(0), "b": Interval(0)}
 
 
 def near(rng: np.random.Generator, a: float, b: float) -> float | None:
@@ -192,6 +192,25 @@ def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
     for _ in range(12):
         a, b = (1 + rng.choice([-1, 1]) * decades(rng, 1e-12, 0.1) for _ in range(2))
         yield Draw({"a": float(a), "b": float(b)}, flags=("NEAR_ROOT",), difficulty=4)
+
+
+@pointwise
+def mean(a: Number, b: Number) -> Any:
+    """b B(1 + 1/a, b) = Gamma(1 + 1/a) Gamma(1 + b) / Gamma(1 + 1/a + b).
+
+    Source: jones-2009
+    """
+    if not positive(a, b):
+        return undefined(a, b)
+    return exp(lgamma(1 + 1 / a) + lgamma(1 + b) - lgamma(1 + 1 / a + b))
+
+
+def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from spread(rng, SHAPES, None, RANGES, 150)
+    for _ in range(70):  # means that are not too small to be written
+        smaller, larger = decades(rng, 1e-8, 60), decades(rng, 1e-3, 1e15)
+        r, b = (smaller, larger) if rng.integers(2) else (larger, smaller)
+        yield Draw({"a": 1 / r, "b": b}, flags=("HUGE_PARAMETER",), difficulty=3)
 
 
 @pointwise

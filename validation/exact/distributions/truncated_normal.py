@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from math import inf, nan
 from typing import Any
 
 import numpy as np
-from flint import arb
+from flint import arb, ctx
 
+from refengine.distributions.truncated_normal import icdf as guess
 from validation.exact.distributions._domain import known, level, positive, undefined
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, erfc, exp, log, number, pi, pointwise, sqrt
+from validation.exact.number import Number, Undecided, detached, erfc, exp, log, number, pi, pointwise, sqrt, stated
 
 
 @pointwise
@@ -71,6 +73,174 @@ def _first(loc: Number, scale: Number, low: Number, high: Number, mass: Number) 
     return (_density(loc, scale, low, 0) - _density(loc, scale, high, 0)) / mass
 
 
+def _cut(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> tuple[Any, Any]:
+    """Phi(z) - Phi(alpha) and Phi(beta) - Phi(z)."""
+    return _mass(loc, scale, low, x), _mass(loc, scale, x, high)
+
+
+def _share(part: int, logarithm: bool, x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """The share of the part below x (0) or above it (1), or its logarithm."""
+    if not (_defined(loc, scale, low, high) and known(x)):
+        return undefined(x, loc, scale, low, high)
+    empty, full = (-inf, 0.0) if logarithm else (0.0, 1.0)
+    if not low <= x <= high or not -inf < x < inf:
+        return level(empty if (x < low or x == -inf) == (part == 0) else full, x, loc, scale, low, high)
+    if x == low or x == high:
+        return _at_end(part, logarithm, x, loc, scale, low, high)
+    cut = _cut(x, loc, scale, low, high)
+    share = cut[part] / _mass(loc, scale, low, high) + _none(low, high)
+    return log(share) if logarithm else share
+
+
+def _at_end(part: int, logarithm: bool, x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """The limits on an end: the share moves with the end and the point alone, but the logarithm of an empty part."""
+    mass, turn = _mass(loc, scale, low, high), 1 if part == 0 else -1
+    ends = [_density(loc, scale, e, 0) / mass / scale for e in (low, high)]
+    end, other = (low, high) if x == low else (high, low)
+    here, there = ends if x == low else ends[::-1]
+    empty = (x == low) == (part == 0)
+    if not (empty and logarithm):
+        value = (0.0 if logarithm else 1.0) if not empty else 0.0
+        return stated(value, (x, turn * here), (loc, 0.0), (scale, 0.0), (end, -turn * here), (other, 0.0))
+    z = (x - loc) / scale
+    first = _first(loc, scale, low, high, mass)
+    second = 1 + (_density(loc, scale, low, 1) - _density(loc, scale, high, 1)) / mass
+    slopes = (x, turn * inf), (loc, (z - first) / scale), (scale, (z * z - second) / scale), (end, -turn * inf)
+    return stated(-inf, *slopes, (other, -turn * there))
+
+
+@pointwise
+def cdf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """(Phi(z) - Phi(alpha)) / (Phi(beta) - Phi(alpha)).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(0, False, x, loc, scale, low, high)
+
+
+@pointwise
+def sf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """(Phi(beta) - Phi(z)) / (Phi(beta) - Phi(alpha)).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(1, False, x, loc, scale, low, high)
+
+
+@pointwise
+def log_cdf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """log((Phi(z) - Phi(alpha)) / (Phi(beta) - Phi(alpha))).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(0, True, x, loc, scale, low, high)
+
+
+@pointwise
+def log_sf(x: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """log((Phi(beta) - Phi(z)) / (Phi(beta) - Phi(alpha))).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return _share(1, True, x, loc, scale, low, high)
+
+
+@pointwise
+def icdf(u: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """Where the cdf is u.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not (_defined(loc, scale, low, high) and 0 <= u <= 1):
+        return undefined(u, loc, scale, low, high)
+    if u == 0 or u == 1:
+        end, other = (low, high) if u == 0 else (high, low)
+        if end.stated:
+            sign = -1 if u == 0 else 1
+            return stated(sign * inf, (u, inf), (loc, 1.0), (scale, sign * inf), (end, 0.0), (other, 0.0))
+        density = _density(loc, scale, end, 0) / _mass(loc, scale, low, high) / scale
+        return end + (u - u.ball) / density + 0 * loc + 0 * scale + _none(low, high)
+    return _quantile(u, loc, scale, low, high)
+
+
+@pointwise
+def sample(noise: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """Where the cdf is the noise.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    return icdf(noise, loc, scale, low, high)
+
+
+def _quantile(u: Number, loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """A ball around the point, with the derivatives of the implicit function F(x) = u.
+
+    Those to loc and scale are what the others leave of a shift and of a stretch of all but u.
+    """
+    arguments = u, loc, scale, low, high
+    which, start = _guess(*(float(v) for v in arguments))
+    held = [detached(v) for v in arguments]
+    ball = (held[which] + held[2] * Number(_distance(which, start, held))).ball
+
+    def moved(power: int) -> Any:
+        ends = (1 - u) * _density(loc, scale, low, power) + u * _density(loc, scale, high, power)
+        return (1 if power == 0 else (x - loc) / scale) - ends / _density(loc, scale, x, 0)
+
+    def with_end(end: Number, share: Any) -> Any:
+        return share * _density(loc, scale, end, 0) / _density(loc, scale, x, 0)
+
+    x = Number(
+        ball,
+        [
+            (u, lambda g: g * scale * _between(loc, scale, low, high) / _density(loc, scale, x, 0)),
+            (loc, lambda g: g * moved(0)),
+            (scale, lambda g: g * moved(1)),
+            (low, lambda g: g * with_end(low, 1 - u)),
+            (high, lambda g: g * with_end(high, u)),
+        ],
+    )
+    return x
+
+
+@lru_cache
+def _guess(u: float, loc: float, scale: float, low: float, high: float) -> tuple[int, float]:
+    """The argument that the quantile is next to, and the distance: seeds, which prove nothing."""
+    points = {k: v for k, v in ((1, loc), (3, low), (4, high)) if abs(v) < inf}
+    x = float(guess(u, loc, scale, low, high))
+    which = min(points, key=lambda k: abs(points[k] - x))
+    loc, low, high = ((v - points[which]) / scale for v in (loc, low, high))
+    return which, float(guess(u, loc, 1.0, low, high))
+
+
+def _lack(t: Number, which: int, u: Number, loc: Number, scale: Number, low: Number, high: Number) -> tuple[Any, Any]:
+    """The logarithm of the smaller tail over what it should be, and its slope."""
+    x = (u, loc, scale, low, high)[which] + scale * t
+    upper = float(u) > 0.5
+    part = _between(loc, scale, x, high) if upper else _between(loc, scale, low, x)
+    if not part > 0:
+        raise Undecided("an empty tail")
+    slope = _density(loc, scale, x, 0) / part
+    return log(part / _between(loc, scale, low, high) / (1 - u if upper else u)), -slope if upper else slope
+
+
+def _distance(which: int, start: float, held: list[Number]) -> Any:
+    """A ball of the distance that Newton's operator maps into itself; ``start`` is a guess and proves nothing."""
+    middle = arb(start)
+    for _ in range(ctx.prec.bit_length() + 4):
+        lack, slope = _lack(Number(middle), which, *held)
+        step = (lack.ball / slope.ball).mid()
+        middle = (middle - step).mid()
+        if abs(step) < abs(middle) * arb(2) ** (-ctx.prec // 2):
+            break
+    lack, _ = _lack(Number(middle), which, *held)
+    for bits in (ctx.prec - 24, ctx.prec // 2, ctx.prec // 4, ctx.prec // 8):
+        wide = middle + abs(middle) * arb(0, 1) * arb(2) ** -bits
+        image = middle - lack.ball / _lack(Number(wide), which, *held)[1].ball
+        if wide.contains_interior(image):
+            return image
+    raise Undecided("no ball is mapped into itself")
+
+
 @pointwise
 def mean(loc: Number, scale: Number, low: Number, high: Number) -> Any:
     """loc + scale (phi(alpha) - phi(beta)) / (Phi(beta) - Phi(alpha)).
@@ -93,6 +263,17 @@ def mode(loc: Number, scale: Number, low: Number, high: Number) -> Any:
     return (low if low > loc else high if high < loc else loc) + 0 * scale
 
 
+def _between(loc: Number, scale: Number, a: Number, b: Number) -> Any:
+    """Phi at b less Phi at a: the side that the tails are taken on makes no difference to what is enclosed."""
+    left, middle = not b.stated and float(b) < float(loc), float(loc)
+    if left:
+        return _tail((loc - b) / scale) - (0 if a.stated else _tail((loc - a) / scale))
+    if a.stated or float(a) < middle:
+        below = number(0) if a.stated else _tail((loc - a) / scale)
+        return 1 - below - (0 if b.stated else _tail((b - loc) / scale))
+    return _tail((a - loc) / scale) - (0 if b.stated else _tail((b - loc) / scale))
+
+
 def _place(rng: np.random.Generator, kind: str) -> tuple[float, float]:
     """Standardised bounds of one kind."""
     if kind == "around":
@@ -112,8 +293,13 @@ def _place(rng: np.random.Generator, kind: str) -> tuple[float, float]:
 
 def _cases(with_x: bool) -> Callable[[np.random.Generator], Iterator[Draw]]:
     def draw(rng: np.random.Generator) -> Iterator[Draw]:
+        for _ in range(6):  # whose bounds may be exchanged among them
+            low, high = -rng.uniform(1, 4), rng.uniform(1, 4)
+            names = {"x": rng.uniform(-1, 1)} if with_x else {}
+            names |= {"loc": rng.normal(), "scale": rng.uniform(0.5, 2), "low": low, "high": high}
+            yield Draw({k: short(v) for k, v in names.items()})
         for kind, count, flags, difficulty in (
-            ("around", 70, (), 1),
+            ("around", 64, (), 1),
             ("tail", 40, ("SATURATION",), 2),
             ("far", 30, ("HUGE_PARAMETER", "CANCELLATION"), 4),
             ("narrow", 30, ("CANCELLATION",), 4),
@@ -188,5 +374,59 @@ def _bad(with_x: bool) -> Iterator[Draw]:
     yield Draw(({"x": np.array([0.75, 0.0])} if with_x else {}) | column | columns, flags=("BROADCAST",))
 
 
+def _with_tails(rng: np.random.Generator) -> Iterator[Draw]:
+    """Those of the density, points far out in a tail, and small distances that the rounding of x does not blur."""
+    yield from _cases(True)(rng)
+    for _ in range(12):
+        low, x, high = sorted(rng.normal(size=3) * decades(rng, 1e-12, 3))
+        yield Draw({"x": x, "loc": 0.0, "scale": 1.0, "low": low, "high": high}, flags=("CANCELLATION",), difficulty=4)
+        turn, width = float(rng.choice([-1, 1])), decades(rng, 1e-12, 3)
+        low, x, high = sorted((0.0, turn * width * rng.uniform(), turn * width))
+        loc = turn * -decades(rng, 0.1, 1e6)
+        yield Draw({"x": x, "loc": loc, "scale": 1.0, "low": low, "high": high}, flags=("CANCELLATION",), difficulty=4)
+    for _ in range(12):
+        loc, scale, z = rng.normal(), decades(rng, 0.1, 10), -decades(rng, 3, 30)
+        low, high = (-inf, float(rng.normal())) if rng.integers(2) else (z - decades(rng, 1e-6, 2), -1.0)
+        if rng.integers(2):
+            low, z, high = -high, -z, -low
+        x, low, high = (float(loc + scale * v) for v in (z, low, high))
+        yield Draw({"x": x, "loc": loc, "scale": scale, "low": low, "high": high}, flags=("SATURATION",), difficulty=3)
+
+
 draw_log_prob = _cases(True)
+draw_cdf = draw_sf = draw_log_cdf = draw_log_sf = _with_tails
+
+
+def _probabilities(name: str) -> Callable[[np.random.Generator], Iterator[Draw]]:
+    """In the middle, in both tails and on the ends, for the parameters of the other draws."""
+
+    def draw(rng: np.random.Generator) -> Iterator[Draw]:
+        for case in _with_tails(rng):
+            given = dict(case.arguments)
+            x = given.pop("x")
+            flags = tuple(f for f in case.flags if f not in ("OUT_OF_SUPPORT", "SUPPORT_EDGE"))
+            u: Any = rng.uniform(size=x.shape) if isinstance(x, np.ndarray) else _level(rng)
+            u = 0.5 if case.result == "invalid" else u
+            yield Draw({name: u, **given}, flags=flags, difficulty=case.difficulty, result=case.result)
+        good = {"loc": 0.0, "scale": 2.0, "low": -1.0, "high": 3.0}
+        for end in (0.0, 1.0):
+            for low, high in ((-1.0, 3.0), (1.0, 3.0), (-3.0, -1.0), (0.0, 2.0), (-inf, 2.0), (-2.0, inf), (-inf, inf)):
+                yield Draw({name: end, **good, "low": low, "high": high}, flags=("SUPPORT_EDGE",))
+        for bad in (-0.5, 1.5):
+            yield Draw({name: bad, **good}, flags=("OUT_OF_SUPPORT",))
+        yield Draw({name: nan, **good}, result="invalid")
+
+    return draw
+
+
+def _level(rng: np.random.Generator) -> float:
+    kind = rng.uniform()
+    if kind < 0.5:
+        return float(short(rng.uniform(0.001, 0.999)))
+    return decades(rng, 1e-300, 0.1) if kind < 0.75 else 1 - decades(rng, 1e-15, 0.1)
+
+
+draw_icdf, draw_sample = _probabilities("u"), _probabilities("noise")
+
+
 draw_mean = draw_mode = _cases(False)
