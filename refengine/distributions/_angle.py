@@ -40,13 +40,14 @@ class Half(NamedTuple):
 class Tail(NamedTuple):
     """One tail of the angle: whether it is the lower one, its probability, and what its slopes are made of.
 
-    ``integral`` is the probability over the density, and ``drift`` the derivative of the lower tail to the
-    concentration over the density.
+    ``integral`` is the probability over the density, ``total`` one over the density, and ``drift`` the derivative of
+    the lower tail to the concentration over the density.
     """
 
     lower: Array
     probability: Array
     integral: Array
+    total: Array
     drift: Array
 
 
@@ -77,7 +78,7 @@ class Family:
         to_mode = self.mode.sine * half.cosine - self.mode.cosine * half.sine
         shift = 2 * xp.atan2(to_mode, self.mode.cosine * half.cosine + self.mode.sine * half.sine)
         total = sum(self._sum(half, shift, end)[0] for end in self.ends)
-        return Tail(lower, integral / total, integral, sign * drift)
+        return Tail(lower, integral / total, integral, total, sign * drift)
 
     def quantile(self, upper: Array) -> tuple[Half, Array, Array]:
         """Where the probability of a larger angle is ``upper``, and its derivatives to ``upper`` and kappa.
@@ -86,13 +87,16 @@ class Family:
         of the tail over its integral, so that the rounding of the angle does not show in it.
         """
         xp, half = self.xp, self._guess(upper)
+        settled = xp.isnan(upper)
         for _ in range(_MOST_STEPS):
             tail = self.tail(half)
             wanted = xp.where(tail.lower, 1 - upper, upper)
             lack = xp.log1p((wanted - tail.probability) / tail.probability) * tail.integral / half.whole[0]
             step = xp.clip(xp.where(tail.lower, lack, -lack), -2.0, 2.0)
-            half = _turned(xp, half, step)
-            if bool(xp.all((xp.abs(step) <= _SETTLED) | xp.isnan(step))):
+            moved = _turned(xp, half, step)  # what has settled stays: no number depends on its company
+            half = Half(*(xp.where(settled, old, new) for old, new in zip(half, moved, strict=True)))
+            settled = settled | (xp.abs(step) <= _SETTLED) | xp.isnan(step)
+            if bool(xp.all(settled)):
                 break
         tail = self.tail(half)
         return half, -tail.integral / xp.where(tail.lower, 1 - upper, upper), -tail.drift
@@ -145,11 +149,13 @@ class Family:
         sine = half.sine[:, None] * xp.cos(d / 2) + half.cosine[:, None] * xp.sin(d / 2)
         reach = xp.abs(end)
         lack = 2 * sine * sine - self.versine[:, None]
-        return reach * xp.sum(terms, axis=-1), reach * xp.sum(terms * lack, axis=-1)
+        sums = (reach * xp.sum(t, axis=-1) for t in (terms, terms * lack))
+        plain, weighted = (xp.where(reach > 0, t, 0.0 * reach) for t in sums)
+        return plain, weighted
 
 
 def _turned(xp: Any, half: Half, step: Array) -> Half:
     """The logarithm of the tangent increased by ``step``."""
-    sine = half.sine + half.sine * xp.expm1(step)
+    sine = xp.where(xp.abs(step) < 0.5, half.sine + half.sine * xp.expm1(step), half.sine * xp.exp(step))
     length = xp.hypot(sine, half.cosine)
     return Half(sine / length, half.cosine / length)

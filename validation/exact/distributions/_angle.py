@@ -47,13 +47,15 @@ def _integral(kappa: _Key, angle: _Key, dimensions: int, upper: bool, k: int, bi
 
     ends = (angle.ball.mid(), arb.pi()) if upper else (arb(0), angle.ball.mid())
     rest = arb(0)
-    depth = 0.7 * bits + 60 + (dimensions - 2) * np.log(1 + float(kappa.ball)) / 2
-    if upper and depth < float(kappa.ball):
+    start = float(kappa.ball) * (1 - np.cos(float(angle.ball))) if upper else 0.0
+    depth = start + 0.7 * bits + 60 + (dimensions - 2) * np.log(1 + float(kappa.ball)) / 2
+    if upper and depth < 2 * float(kappa.ball):
         cut = arb(2 * np.arcsin(np.sqrt(depth / float(kappa.ball) / 2)))
         if cut > ends[0]:  # beyond, |cos - 1| is at most 2 and the exponential falls
             rest = 4 * arb(2) ** k * (-2 * kappa.ball * (cut / 2).sin() ** 2).exp()
             ends = (ends[0], cut)
-    whole = acb.integral(integrand, *map(acb, ends), abs_tol=arb(2) ** (-8 * bits)).real
+    tolerance = 8 * bits + int(2 * start)
+    whole = acb.integral(integrand, *map(acb, ends), abs_tol=arb(2) ** -tolerance).real
     return whole + arb(0, 1) * (angle.ball.rad() * integrand(acb(angle.ball), None).real + rest)
 
 
