@@ -7,16 +7,20 @@ Beta(:math:`\alpha, \beta`).
 from __future__ import annotations
 
 from math import log
+from typing import Any
 
 import numpy as np
 
 from refengine._arrays import unbroadcast
-from refengine.distributions._directions import arguments, back, cotangent, log_area
+from refengine.distributions import _directions
+from refengine.distributions._directions import Noise, Turned, arguments, back, cotangent, log_area, noise
 from refengine.domains import Array, NonNegative, Real
+from refengine.special._incomplete import incomplete_beta
+from refengine.special._incomplete_inverse import beta_quantile
 from refengine.special.digamma_difference import digamma_difference
 from refengine.special.stirling_error import stirling_error
 
-__all__ = ["log_prob", "log_prob_value_and_vjp", "log_prob_vjp"]
+__all__ = ["Noise", "log_prob", "log_prob_value_and_vjp", "log_prob_vjp", "noise", "sample", "sample_vjp"]
 
 
 def log_prob(x: Real, mean_direction: Real, concentration: NonNegative) -> Array:
@@ -83,6 +87,45 @@ def log_prob_value_and_vjp(
         log_prob(x, mean_direction, concentration),
         log_prob_vjp(g, x, mean_direction, concentration),
     )
+
+
+def sample(noise: Noise, mean_direction: Real, concentration: NonNegative) -> Array:
+    r"""Unit vectors from uniform and normal noise.
+
+    .. math:: x = t \mu + \sqrt{1 - t^2} \, v, \qquad I_{(1+t)/2}(\alpha, \beta) = u, \qquad
+              v = \frac{z - (\mu \cdot z) \mu}{\|z - (\mu \cdot z) \mu\|}
+
+    noise: uniform u, (...), and standard normals z, (..., D); mean_direction: (..., D) with D >= 2; concentration:
+    (...); the axes before the last broadcast together, and the result is (..., D). The mean direction is taken as it
+    comes. A negative or infinite concentration, noise that is infinite or not in (0, 1), and nan: nan. Tested for D to
+    32. De Cao and Aziz, "The Power Spherical Distribution" (2020), section 3.2, with a quantile for the cosine.
+
+    >>> sample(Noise(0.5, [3.0, 4.0]), [1.0, 0.0], 0.0).round(12).tolist()
+    [0.0, 1.0]
+    """
+    return _directions.sample(_turned, noise, mean_direction, concentration)
+
+
+def sample_vjp(g: Array, noise: Noise, mean_direction: Real, concentration: NonNegative) -> tuple[Noise, Array, Array]:
+    r"""Pathwise cotangents of noise, mean_direction and concentration.
+
+    By the implicit function theorem for the quantile y = (1 + t)/2 of the beta distribution function F with density f,
+
+    .. math:: \partial_u t = \frac2{f(y)}, \qquad \partial_\kappa t = -\frac{2 \, \partial_\alpha F(y)}{f(y)},
+
+    both carried on as in `von_mises_fisher.sample_vjp`.
+    """
+    return _directions.sample_vjp(g, _turned, noise, mean_direction, concentration)
+
+
+def _turned(xp: Any, u: Array, kappa: Array, dimensions: int) -> Turned:
+    a, b = (dimensions - 1) / 2 + kappa, (dimensions - 1) / 2 + 0.0 * kappa
+    x, y = beta_quantile(xp, a, b, u, 1 - u)
+    found = incomplete_beta(xp, a, b, x, y)
+    # the rate with the given probability: the rounding of the quantile does not show in it
+    mass = xp.where(u < 0.5, found.lower_rate * u, found.upper_rate * (1 - u))
+    half_sine = xp.sqrt(x) * xp.sqrt(y)
+    return Turned(xp.sqrt(y), xp.sqrt(x), -half_sine / mass, half_sine * found.drifts[0])
 
 
 def _defined(xp: Array, kappa: Array) -> Array:

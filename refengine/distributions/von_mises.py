@@ -8,12 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refengine._arrays import as_float64, check_shape, elementwise, promote, special_functions, unbroadcast
-from refengine.domains import Array, NonNegative, Real
+from refengine.distributions._angle import Family, Half
+from refengine.distributions._noise import uniform as noise
+from refengine.distributions._pointwise import cotangents
+from refengine.distributions._pointwise import value as value_of
+from refengine.domains import Array, NonNegative, Real, Unit
 from refengine.special._bessel import Pieces
 from refengine.special._saddle_point import sum_error
 
 __all__ = [
     "Parameters",
+    "cdf",
+    "cdf_vjp",
     "entropy",
     "entropy_vjp",
     "kl_divergence",
@@ -27,6 +33,9 @@ __all__ = [
     "mean_vjp",
     "mode",
     "mode_vjp",
+    "noise",
+    "sample",
+    "sample_vjp",
     "variance",
     "variance_vjp",
 ]
@@ -91,6 +100,54 @@ def log_prob_value_and_vjp(
     (-0.0, 0.0, 1.0)
     """
     return log_prob(x, loc, concentration), log_prob_vjp(g, x, loc, concentration)
+
+
+def cdf(x: Real, loc: Real, concentration: NonNegative) -> Array:
+    r"""Probability of an angle from loc - pi up to x, where x is taken to (loc - pi, loc + pi] by whole turns.
+
+    .. math:: F(x; \mu, \kappa) = \frac1{2 \pi I_0(\kappa)} \int_{-\pi}^{\delta} e^{\kappa \cos t} \, dt, \qquad
+              \delta = x - \mu \bmod 2 \pi \in (-\pi, \pi]
+
+    x, loc, concentration: broadcast together; the result has the broadcast shape. It falls back to 0 once a turn,
+    opposite to loc; other libraries add the whole turns. A negative or infinite concentration, an infinite x or loc,
+    and nan: nan. Tested for concentrations to 1e6. Gauss-Legendre sums of a tail. Mardia and Jupp (2000), eq. 3.5.17,
+    integrated.
+
+    >>> round(float(cdf(pi / 2, 0.0, 0.0)), 12)
+    0.75
+    """
+    return value_of(_cdf, x=x, loc=loc, concentration=concentration)
+
+
+def cdf_vjp(g: Array, x: Real, loc: Real, concentration: NonNegative) -> tuple[Array, Array, Array]:
+    r"""Cotangents of x, loc and concentration.
+
+    .. math:: \partial_x F = f(x) = -\partial_\mu F, \qquad
+              \partial_\kappa F = \int_{-\pi}^{\delta} (\cos t - A(\kappa)) f(\mu + t) \, dt
+    """
+    return cotangents(_cdf, g, x=x, loc=loc, concentration=concentration)
+
+
+def sample(noise: Unit, loc: Real, concentration: NonNegative) -> Array:
+    r"""A random angle from loc - pi to loc + pi, made of a uniform number by the inverse of `cdf`.
+
+    .. math:: F(x; \mu, \kappa) = u
+
+    noise, loc, concentration: broadcast together; noise is uniform on (0, 1). A negative or infinite concentration, an
+    infinite loc, noise not in (0, 1), and nan: nan. Tested for concentrations to 1e6. Mardia and Jupp (2000), section
+    3.5.4, with a quantile in place of rejection.
+
+    >>> round(float(sample(0.75, 0.0, 0.0)), 12)  # pi / 2
+    1.570796326795
+    """
+    return value_of(_sample, noise=noise, loc=loc, concentration=concentration)
+
+
+def sample_vjp(g: Array, noise: Unit, loc: Real, concentration: NonNegative) -> tuple[Array, Array, Array]:
+    r"""Pathwise cotangents, by the implicit function theorem: :math:`\partial_u x = 1 / f(x)`,
+    :math:`\partial_\mu x = 1` and :math:`\partial_\kappa x = -\partial_\kappa F / f(x)`.
+    """
+    return cotangents(_sample, g, noise=noise, loc=loc, concentration=concentration)
 
 
 def kl_divergence(loc_p: Real, concentration_p: NonNegative, loc_q: Real, concentration_q: NonNegative) -> Array:
@@ -304,6 +361,45 @@ def _fitted(data: Array) -> tuple[Any, ...]:
             slope = Pieces(xp, kappa, xp.zeros_like(kappa)).ratio_slope()
             kappa = xp.maximum(kappa - (lack - complement(xp, kappa)) / slope, kappa / 2)
         return xp, dtype, x, length, loc, kappa
+
+
+def _cdf(xp: Any, x: Array, loc: Array, kappa: Array) -> tuple[Array, ...]:
+    x, loc, kappa = xp.broadcast_arrays(x, loc, kappa)
+    known = _valid(xp, kappa) & xp.isfinite(x) & xp.isfinite(loc)
+    sine, cosine = half_angle(xp, xp.where(known, x, 0.0), xp.where(known, loc, 0.0))
+    turned = xp.where(cosine < 0, -sine, sine)
+    k = xp.where(known, kappa, 1.0)
+    s, c = xp.reshape(xp.abs(turned), (-1,)), xp.reshape(xp.abs(cosine), (-1,))
+    found = Family(xp, xp.reshape(k, (-1,)), 2).tail(Half(s, c))
+    lower, part, _, total, drift = (xp.reshape(a, k.shape) for a in found)
+    below = turned < 0  # half of the upper tail of the size of the angle
+    density = 1 / total / 2
+    outer = xp.where(lower, 0.5 - part / 2, part / 2)
+    value = xp.where(below, outer, xp.where(lower, 0.5 + part / 2, 1 - part / 2))
+    by_kappa = xp.where(below, -drift, drift) * density
+    return known, value, density, -density, by_kappa
+
+
+def _sample(xp: Any, u: Array, loc: Array, kappa: Array) -> tuple[Array, ...]:
+    u, loc, kappa = xp.broadcast_arrays(u, loc, kappa)
+    known = _valid(xp, kappa) & xp.isfinite(loc) & (u > 0) & (u < 1)
+    below = u < 0.5
+    tail = xp.where(known & (u != 0.5), 2 * xp.where(below, u, 1 - u), 0.25)
+    flat = xp.reshape(tail, (-1,))
+    family = Family(xp, xp.reshape(xp.where(known, kappa, 1.0), (-1,)), 2)
+    half, by_tail, by_kappa = family.quantile(flat)
+    angle = 2 * xp.atan2(half.sine, half.cosine)
+    centre = family.tail(Half(0.0 * flat, 0.0 * flat + 1))
+    middle = u == 0.5
+    angle, by_tail, by_kappa = (xp.reshape(a, u.shape) for a in (angle, by_tail, by_kappa))
+    sign = 1 - 2 * xp.astype(below, xp.float64)
+    return (
+        known,
+        loc + xp.where(middle, 0.0, sign * angle),
+        xp.where(middle, 2 * xp.reshape(centre.total, u.shape), -2 * by_tail),
+        xp.ones_like(u),
+        xp.where(middle, 0.0, sign * by_kappa),
+    )
 
 
 def _entropy(xp: Array, kappa: Array) -> Array:

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refengine._arrays import as_float64, check_shape, namespace, promote, unbroadcast
-from refengine.distributions._directions import arguments, back, cotangent, log_area
+from refengine.distributions import _directions
+from refengine.distributions._angle import Family
+from refengine.distributions._directions import Noise, Turned, arguments, back, cotangent, log_area, noise
 from refengine.domains import Array, NonNegative, Real
 from refengine.special._bessel import Pieces
 from refengine.special.stirling_error import stirling_error
 
 __all__ = [
+    "Noise",
     "Parameters",
     "entropy",
     "entropy_vjp",
@@ -28,6 +31,11 @@ __all__ = [
     "maximum_likelihood_vjp",
     "mean",
     "mean_vjp",
+    "mode",
+    "mode_vjp",
+    "noise",
+    "sample",
+    "sample_vjp",
 ]
 
 NEWTON_STEPS = 8
@@ -161,6 +169,69 @@ def mean_vjp(g: Array, mean_direction: Real, concentration: NonNegative) -> tupl
         return back(spread, g, like[0], dtype), unbroadcast(dk, like[1], dtype)
 
 
+def mode(mean_direction: Real, concentration: NonNegative) -> Array:
+    r"""Where the density is largest on the sphere; at concentration 0 that is everywhere: nan.
+
+    .. math:: \arg\max_x \kappa \mu \cdot x = \mu
+
+    mean_direction: (..., D), concentration: (...), broadcast; the result is (..., D), the mean direction as it comes. A
+    concentration that is not positive and finite, and nan: nan. Mardia and Jupp (2000), section 9.3.2.
+
+    >>> mode(np.array([0.6, 0.8]), 2.0).tolist()
+    [0.6, 0.8]
+    """
+    xp, dtype, mu, kappa = arguments(mean_direction=mean_direction, concentration=concentration)
+    with np.errstate(all="ignore"):
+        return xp.astype(_moded(xp, mu, kappa)[..., None] * mu, dtype, copy=False)
+
+
+def mode_vjp(g: Array, mean_direction: Real, concentration: NonNegative) -> tuple[Array, Array]:
+    r"""Cotangents: :math:`\bar\mu = g, \bar\kappa = 0`, nan where there is no mode."""
+    like = (mean_direction, concentration)
+    xp, dtype, mu, kappa = arguments(mean_direction=mean_direction, concentration=concentration)
+    with np.errstate(all="ignore"):
+        one = _moded(xp, mu, kappa)
+        return back(one, as_float64(xp, "g", g), like[0], dtype), unbroadcast(0.0 * one, like[1], dtype)
+
+
+def sample(noise: Noise, mean_direction: Real, concentration: NonNegative) -> Array:
+    r"""Unit vectors from uniform and normal noise.
+
+    .. math:: x = t \mu + \sqrt{1 - t^2} \, v, \qquad F(t; \kappa) = u, \qquad
+              v = \frac{z - (\mu \cdot z) \mu}{\|z - (\mu \cdot z) \mu\|}
+
+    where F is the distribution function of the cosine, whose density is proportional to
+    :math:`e^{\kappa t} (1 - t^2)^{(D-3)/2}`. noise: uniform u, (...), and standard normals z, (..., D);
+    mean_direction: (..., D) with D >= 2; concentration: (...); the axes before the last broadcast together, and the
+    result is (..., D). The mean direction is taken as it comes. A negative or infinite concentration, noise that is
+    infinite or not in (0, 1), and nan: nan. Tested for D to 32 and concentrations to 1e6. Mardia and Jupp (2000),
+    eq. 9.3.12, with a quantile in place of rejection.
+
+    >>> sample(Noise(0.5, [3.0, 4.0, 0.0]), [1.0, 0.0, 0.0], 0.0).round(12).tolist()
+    [0.0, 1.0, 0.0]
+    """
+    return _directions.sample(_turned, noise, mean_direction, concentration)
+
+
+def sample_vjp(g: Array, noise: Noise, mean_direction: Real, concentration: NonNegative) -> tuple[Noise, Array, Array]:
+    r"""Pathwise cotangents of noise, mean_direction and concentration.
+
+    With :math:`t = \cos\theta`, w the part of z across the mean direction, and
+    :math:`\bar w = \sin\theta \, (g - (g \cdot v) v) / \|w\|`:
+
+    .. math::
+        \bar\theta = g \cdot (\cos\theta \, v - \sin\theta \, \mu), \quad \bar z = \bar w - (\bar w \cdot \mu) \mu,
+        \quad \bar\mu = \cos\theta \, g - (\mu \cdot z) \bar w - (\bar w \cdot \mu) z
+
+    where :math:`\bar z` is 0 for D = 2: v is one of two directions then. For the angle, whose density f is proportional
+    to :math:`h = e^{\kappa\cos\theta} \sin^{D-2}\theta`, by the implicit function theorem
+
+    .. math:: \partial_u \theta = -\frac1{f(\theta)}, \qquad
+              \partial_\kappa \theta = -\frac1{h(\theta)} \int_0^\theta (\cos\phi - A_D(\kappa)) h(\phi) \, d\phi
+    """
+    return _directions.sample_vjp(g, _turned, noise, mean_direction, concentration)
+
+
 def kl_divergence(
     mean_direction_p: Real, concentration_p: NonNegative, mean_direction_q: Real, concentration_q: NonNegative
 ) -> Array:
@@ -247,6 +318,16 @@ def maximum_likelihood_vjp(g: Parameters, data: Real) -> tuple[Array]:
         along = g_kappa / _pieces(xp, kappa, x.shape[-1]).ratio_slope() * direction
         each = (across + along) / max(x.shape[0], 1)
         return (xp.astype(xp.zeros_like(x) + each, dtype, copy=False),)
+
+
+def _turned(xp: Any, u: Array, kappa: Array, dimensions: int) -> Turned:
+    half, by_uniform, by_kappa = Family(xp, kappa, dimensions).quantile(u)
+    return Turned(*half, by_uniform, by_kappa)
+
+
+def _moded(xp: Array, mu: Array, kappa: Array) -> Array:
+    known = (kappa > 0) & (kappa < xp.inf) & ~xp.any(xp.isnan(mu), axis=-1)
+    return xp.where(known, 1.0 + 0.0 * kappa, xp.nan)
 
 
 def _fitted(data: Array) -> tuple[Any, ...]:

@@ -7,10 +7,14 @@ from math import inf
 from typing import Any
 
 import numpy as np
+from scipy import special
 
+from validation.exact.distributions import _angle
 from validation.exact.distributions._directions import draw_directions, over_rows
 from validation.exact.draws import Draw
-from validation.exact.number import Number, lgamma, log, number, pi, stated
+from validation.exact.incomplete import _beta_integral, _beta_left, _beta_scale, log_beta_p, log_beta_q
+from validation.exact.number import Number, digamma, exp, lgamma, log, log1p, number, pi, sqrt, stated
+from validation.exact.root import root
 
 
 def log_prob(x: Any, mean_direction: Any, concentration: Any) -> Any:
@@ -32,6 +36,44 @@ def _density(cosine: Number, concentration: Number, dimensions: int) -> Any:
             return stated((-normaliser).ball, (cosine, 0), (concentration, -inf))
         return stated(-inf, (cosine, inf), (concentration, -inf))
     return concentration * log(1 + cosine) - normaliser
+
+
+def sample(noise: Any, mean_direction: Any, concentration: Any) -> Any:
+    """t mu + sqrt(1 - t^2) v with (1 + t)/2 the quantile of Beta(alpha, beta) at u.
+
+    Source: de-cao-aziz-2020, section 3.2
+    """
+    return _angle.sample(_turned, noise, mean_direction, concentration)
+
+
+def _turned(u: Number, kappa: Number, dimensions: int) -> Any:
+    """Solved for the log odds of the beta variate; its slopes are those of the implicit function."""
+    b = number(dimensions - 1) / 2
+    a, held, shape = b + kappa, number(u.ball), b + number(kappa.ball)
+
+    def lack(t: list[Number]) -> Any:
+        x, y = 1 / (1 + exp(-t[0])), 1 / (1 + exp(t[0]))
+        return [log_beta_p(shape, b, x, y) - log(held) if u < 0.5 else log_beta_q(shape, b, x, y) - log1p(-held)]
+
+    upper = float(special.betaincinv(float(b), float(a), 1 - float(u)))
+    ball = root(lack, [float(np.log1p(-upper) - np.log(upper))])[0].ball
+    odds = Number(ball, [(u, lambda g: g * by_u()), (a, lambda g: g * by_a())])
+    x, y = 1 / (1 + exp(-odds)), 1 / (1 + exp(odds))
+
+    def by_u() -> Any:
+        return exp(-_beta_scale(a, b, x, y))
+
+    def by_a() -> Any:
+        log_slope = log(x) + digamma(a + b) - digamma(a)
+        if _beta_left(a, b, x, y):
+            return -(log_slope * _beta_integral(0, 0, a, b, x, y) + _beta_integral(1, 0, a, b, x, y))
+        return log_slope * _beta_integral(0, 0, b, a, y, x) + _beta_integral(0, 1, b, a, y, x)
+
+    return x - y, 2 * sqrt(x * y)
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _angle.draw_sample(rng)
 
 
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:

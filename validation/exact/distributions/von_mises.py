@@ -10,6 +10,7 @@ import numpy as np
 
 from refengine.domains import Interval
 from validation.exact import number
+from validation.exact.distributions import _angle
 from validation.exact.distributions._directions import inverse_mean_cosine
 from validation.exact.draws import Draw, decades, short, spread
 from validation.exact.number import Number, bessel_i, cos, hypergeometric_0f1, log, pointwise, stated
@@ -113,6 +114,46 @@ def _same(*arguments: Number) -> Number:
     return stated(0.0, *((v, 0) for v in arguments))
 
 
+@pointwise
+def cdf(x: Number, loc: Number, concentration: Number) -> Any:
+    """The integral of the density from -pi to x - mu, less whole turns.
+
+    Source: mardia-jupp-2000, eq. 3.5.17
+    """
+    if x.stated or not _known(loc, concentration):
+        return stated(nan, (x, nan), (loc, nan), (concentration, nan))
+    if x == loc:
+        slope = 1 / (2 * _angle.tail(concentration, number.number(0), 2, True))
+        return Number(
+            number.number(0.5).ball,
+            [(x, lambda g: g * slope), (loc, lambda g: -g * slope), (concentration, lambda g: g * 0)],
+        )
+    angle = x - loc
+    turns = round(float(angle / (2 * number.pi())))
+    angle = angle - 2 * turns * number.pi() if turns else angle
+    if not -number.pi() < angle <= number.pi():
+        angle = angle - 2 * number.pi() * (1 if angle > 0 else -1)
+    lower, upper = (_angle.tail(concentration, abs(angle), 2, side) for side in (False, True))
+    beyond = upper / (2 * (lower + upper))
+    return 1 - beyond if angle >= 0 else beyond
+
+
+@pointwise
+def sample(noise: Number, loc: Number, concentration: Number) -> Any:
+    """The root x of F(x) = u.
+
+    Source: mardia-jupp-2000, section 3.5.4
+    """
+    if not _known(loc, concentration) or not 0 < noise < 1:
+        return stated(nan, (noise, nan), (loc, nan), (concentration, nan))
+    if noise == 0.5:
+        slope = 2 * _angle.tail(concentration, number.number(0), 2, True)
+        return Number(loc.ball, [(noise, lambda g: g * slope), (loc, lambda g: g), (concentration, lambda g: g * 0)])
+    if noise < 0.5:
+        return loc - _angle.quantile(2 * noise, concentration, 2)
+    return loc + _angle.quantile(2 * (1 - noise), concentration, 2)
+
+
 class Parameters(NamedTuple):
     """As in the reference."""
 
@@ -152,6 +193,24 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw({"x": x, "loc": loc, "concentration": k}, flags=("SATURATION",), difficulty=3)
     for x, loc, k in ((inf, 0.0, 1.0), (0.5, -inf, 1.0), (0.5, 0.25, inf)):
         yield Draw({"x": x, "loc": loc, "concentration": k}, result="invalid")
+
+
+def draw_cdf(rng: np.random.Generator) -> Iterator[Draw]:
+    domains = {"x": Interval(), "loc": Interval(), "concentration": Interval(0, closed=True)}
+    yield from spread(rng, domains, near, RANGES | {"concentration": (1e-300, 1e6)}, count=180)
+    for _ in range(20):  # in the tails
+        k, loc, depth = decades(rng, 3.0, 1e6), float(rng.normal()), rng.uniform(1, 300)
+        x = loc + float(rng.choice([-1.0, 1.0])) * float(np.arccos(max(1 - depth / k, -1.0)))
+        yield Draw({"x": x, "loc": loc, "concentration": k}, flags=("SATURATION",), difficulty=4)
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    domains = {"noise": Interval(0, 1, closed=True), "loc": Interval(), "concentration": Interval(0, closed=True)}
+    ranges = {"noise": (2.0**-53, 2.0**53), "loc": (1e-300, 1e15), "concentration": (1e-300, 1e6)}
+    yield from spread(rng, domains, None, ranges, count=190)
+    for u in (0.5, np.nextafter(0.5, 0), np.nextafter(0.5, 1), 2.0**-53, 1 - 2.0**-53):
+        for k in (0.5, 20.0, 3e3):
+            yield Draw({"noise": float(u), "loc": float(rng.normal()), "concentration": k}, flags=("WRONG_BRANCH",))
 
 
 def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:

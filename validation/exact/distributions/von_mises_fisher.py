@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import nan
+from math import inf, nan
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from validation.exact.distributions import _angle
 from validation.exact.distributions._directions import (
     close,
     dot,
@@ -19,7 +20,19 @@ from validation.exact.distributions._directions import (
     unit,
 )
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, bessel_i, hypergeometric_0f1, lgamma, log, number, pi, sqrt, stated
+from validation.exact.number import (
+    Number,
+    bessel_i,
+    cos,
+    hypergeometric_0f1,
+    lgamma,
+    log,
+    number,
+    pi,
+    sin,
+    sqrt,
+    stated,
+)
 from validation.exact.root import root
 
 
@@ -67,6 +80,33 @@ def mean(mean_direction: Any, concentration: Any) -> Any:
     Source: mardia-jupp-2000, eq. 9.3.7
     """
     return over_vectors(lambda mu, k, d: mean_cosine(k, d) * mu, mean_direction, concentration)
+
+
+def mode(mean_direction: Any, concentration: Any) -> Any:
+    """mu, where there is a mode.
+
+    Source: mardia-jupp-2000, section 9.3.2
+    """
+
+    def one(mu: Any, k: Any, d: int) -> Any:
+        if 0 < k < inf:
+            return 1 * mu
+        return np.array([stated(nan, *((v, nan) for v in (*mu, k))) for _ in range(d)], dtype=object)
+
+    return over_vectors(one, mean_direction, concentration)
+
+
+def sample(noise: Any, mean_direction: Any, concentration: Any) -> Any:
+    """t mu + sqrt(1 - t^2) v with the cosine of the angle that is exceeded with probability u.
+
+    Source: mardia-jupp-2000, eq. 9.3.12
+    """
+    return _angle.sample(_turned, noise, mean_direction, concentration)
+
+
+def _turned(u: Number, kappa: Number, dimensions: int) -> Any:
+    angle = _angle.quantile(u, kappa, dimensions)
+    return cos(angle), sin(angle)
 
 
 def kl_divergence(mean_direction_p: Any, concentration_p: Any, mean_direction_q: Any, concentration_q: Any) -> Any:
@@ -120,6 +160,14 @@ def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
 
 def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
     yield from draw_parameters(rng)
+
+
+def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_parameters(rng)
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _angle.draw_sample(rng)
 
 
 def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
