@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from densities import picture
+from sphinx.addnodes import pending_xref
 from sphinx.util.inspect import stringify_signature
 
 import refengine
@@ -28,6 +29,9 @@ HERE = Path(__file__).parents[1]
 FINDINGS = HERE.parent / "validation" / "peers" / "trophies.md"
 # Names of other projects in annotations; they have no pages here.
 FOREIGN = re.compile(r"(collections\.abc|numpy|np|pathlib|types|typing|xp|pytest|_pytest)\b.*|Path|Iterator|Callable")
+
+HOMES: dict[str, str] = {}
+"""The page of every documented thing, by the name under which it was defined; `generate` fills it."""
 
 
 def title(text: str, line: str = "=") -> str:
@@ -229,8 +233,19 @@ def write(pages: dict[str, str]) -> None:
             path.write_text(text, "utf-8")
 
 
+def at_home(app: Any, doctree: Any) -> None:
+    """A class that several modules export is documented in one of them: its short name leads there from all."""
+    for node in doctree.findall(pending_xref):
+        name, module = node.get("reftarget", ""), node.get("py:module")
+        thing = getattr(import_module(module), name, None) if module and name.isidentifier() else None
+        home = HOMES.get(f"{getattr(thing, '__module__', '')}.{name}")
+        if home is not None:
+            node["reftarget"] = f"{home}.{name}"
+
+
 def generate(app: Any) -> None:
-    files, homes = list(modules()), dict[str, str]()
+    files, homes = list(modules()), HOMES
+    homes.clear()
     pages = {
         "_generated/api.rst": api(homes),
         "reference/domains.rst": domains_page(),
@@ -358,4 +373,5 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-signature", by_name)
     app.connect("missing-reference", resolve)
+    app.connect("doctree-read", at_home)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,7 @@ def log1mexp(x: NonNegative) -> Array:
 
     x: any shape, which the result has (nothing to broadcast). float32 for float32, else float64, and float64 inside.
     At 0 the value is -inf and the slope inf; x < 0: nan. Up to log 2 by expm1, beyond it by log1p: Machler,
-    "Accurately computing log(1 - exp(-|a|))" (2012), eq. 7.
+    "Accurately computing log(1 - exp(-abs(a)))" (2012), eq. 7.
 
     >>> round(float(log1mexp(log(2.0))), 15)
     -0.693147180559945
