@@ -31,8 +31,6 @@ __all__ = [
     "maximum_likelihood_vjp",
     "mean",
     "mean_vjp",
-    "mode",
-    "mode_vjp",
     "noise",
     "sample",
     "sample_vjp",
@@ -169,31 +167,6 @@ def mean_vjp(g: Array, mean_direction: Real, concentration: NonNegative) -> tupl
         return back(spread, g, like[0], dtype), unbroadcast(dk, like[1], dtype)
 
 
-def mode(mean_direction: Real, concentration: NonNegative) -> Array:
-    r"""Where the density is largest on the sphere; at concentration 0 that is everywhere: nan.
-
-    .. math:: \arg\max_x \kappa \mu \cdot x = \mu
-
-    mean_direction: (..., D), concentration: (...), broadcast; the result is (..., D), the mean direction as it comes. A
-    concentration that is not positive and finite, and nan: nan. Mardia and Jupp (2000), section 9.3.2.
-
-    >>> mode(np.array([0.6, 0.8]), 2.0).tolist()
-    [0.6, 0.8]
-    """
-    xp, dtype, mu, kappa = arguments(mean_direction=mean_direction, concentration=concentration)
-    with np.errstate(all="ignore"):
-        return xp.astype(_moded(xp, mu, kappa)[..., None] * mu, dtype, copy=False)
-
-
-def mode_vjp(g: Array, mean_direction: Real, concentration: NonNegative) -> tuple[Array, Array]:
-    r"""Cotangents: :math:`\bar\mu = g, \bar\kappa = 0`, nan where there is no mode."""
-    like = (mean_direction, concentration)
-    xp, dtype, mu, kappa = arguments(mean_direction=mean_direction, concentration=concentration)
-    with np.errstate(all="ignore"):
-        one = _moded(xp, mu, kappa)
-        return back(one, as_float64(xp, "g", g), like[0], dtype), unbroadcast(0.0 * one, like[1], dtype)
-
-
 def sample(noise: Noise, mean_direction: Real, concentration: NonNegative) -> Array:
     r"""Unit vectors from uniform and normal noise.
 
@@ -323,11 +296,6 @@ def maximum_likelihood_vjp(g: Parameters, data: Real) -> tuple[Array]:
 def _turned(xp: Any, u: Array, kappa: Array, dimensions: int) -> Turned:
     half, by_uniform, by_kappa = Family(xp, kappa, dimensions).quantile(u)
     return Turned(*half, by_uniform, by_kappa)
-
-
-def _moded(xp: Array, mu: Array, kappa: Array) -> Array:
-    known = (kappa > 0) & (kappa < xp.inf) & ~xp.any(xp.isnan(mu), axis=-1)
-    return xp.where(known, 1.0 + 0.0 * kappa, xp.nan)
 
 
 def _fitted(data: Array) -> tuple[Any, ...]:

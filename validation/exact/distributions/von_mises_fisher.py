@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import inf, nan
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,20 +82,6 @@ def mean(mean_direction: Any, concentration: Any) -> Any:
     return over_vectors(lambda mu, k, d: mean_cosine(k, d) * mu, mean_direction, concentration)
 
 
-def mode(mean_direction: Any, concentration: Any) -> Any:
-    """mu, where there is a mode.
-
-    Source: mardia-jupp-2000, section 9.3.2
-    """
-
-    def one(mu: Any, k: Any, d: int) -> Any:
-        if 0 < k < inf:
-            return 1 * mu
-        return np.array([stated(nan, *((v, nan) for v in (*mu, k))) for _ in range(d)], dtype=object)
-
-    return over_vectors(one, mean_direction, concentration)
-
-
 def sample(noise: Any, mean_direction: Any, concentration: Any) -> Any:
     """t mu + sqrt(1 - t^2) v with the cosine of the angle that is exceeded with probability u.
 
@@ -159,10 +145,6 @@ def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
-    yield from draw_parameters(rng)
-
-
-def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
     yield from draw_parameters(rng)
 
 
