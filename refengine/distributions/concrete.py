@@ -95,8 +95,8 @@ def sample(noise: Unit, logits: Real, temperature: Positive) -> Array:
     .. math:: x_i = \frac{e^{w_i}}{\sum_j e^{w_j}}, \qquad w_i = \frac{l_i - \log(-\log u_i)}{t}
 
     noise: (..., K), uniform in (0, 1); logits: (..., K), temperature: (...), leading axes broadcast; result: (..., K).
-    At low temperatures entries round to 0 and 1: `refengine.distributions.exp_concrete` has their logarithms. Noise outside (0, 1), invalid
-    parameters: nan. Source: Maddison, Mnih and Teh (2017), section 3.1.
+    At low temperatures entries round to 0 and 1: `refengine.distributions.exp_concrete` has their logarithms. Noise
+    outside (0, 1), invalid parameters: nan. Source: Maddison, Mnih and Teh (2017), section 3.1.
 
     >>> sample([0.5, 0.5], [0.0, 0.0], 1.0).tolist()
     [0.5, 0.5]
