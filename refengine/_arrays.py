@@ -38,8 +38,15 @@ def promote(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
 def elementwise(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
     """`promote` for functions of broadcast scalars, whose arithmetic is float64 whatever the result's dtype.
 
+    Zero has no sign here: a limit from above or below is said by the domain, not by the sign of an argument's zero.
     Shapes that do not broadcast are a ValueError that names the arguments.
     """
+    xp, dtype, *arrays = broadcastable(**arguments)
+    return xp, dtype, *(a + 0.0 for a in arrays)
+
+
+def broadcastable(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
+    """`elementwise` for kernels, which take zeros as they come and save the copy."""
     xp, dtype, *arrays = promote(**arguments)
     try:
         np.broadcast_shapes(*(a.shape for a in arrays))

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import re
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cache
@@ -46,8 +47,18 @@ def draws(operation: Operation, salt: str = "") -> list[Draw]:
     exact, rng = import_module(f"validation.exact.{operation.module}"), np.random.default_rng(seed)
     own = getattr(exact, f"draw_{operation.name}", None)
     if own is not None:
-        return list(own(rng))
-    return list(spread(rng, operation.domains, getattr(exact, "near", None), getattr(exact, "RANGES", None)))
+        return _distinct(own(rng))
+    return _distinct(spread(rng, operation.domains, getattr(exact, "near", None), getattr(exact, "RANGES", None)))
+
+
+def _distinct(planned: Iterable[Draw]) -> list[Draw]:
+    """Without those that ask the same again: few numbers of one argument are drawn twice easily."""
+    kept: dict[str, Draw] = {}
+    for draw in planned:
+        arrays = {name: np.asarray(value) for name, value in draw.arguments.items()}
+        given = [(name, a.dtype.str, a.shape, a.tobytes()) for name, a in sorted(arrays.items())]
+        kept.setdefault(repr((given, sorted(draw.constants.items(), key=str))), draw)
+    return list(kept.values())
 
 
 def certified_case(operation: Operation, draw: Draw, index: int) -> Case:

@@ -68,8 +68,8 @@ def icdf(xp: Any, u: Array, a: Array, b: Array) -> tuple[Array, ...]:
     density = found.mass * (1 + (x - y - excess) * (missed / found.mass))
     slopes = over / density, -over * found.drifts[0], -over * found.drifts[1]
     shape = xp.where(u == 0, a, b)
-    edge = xp.where(shape == 1, 1 / xp.where(u == 0, b, a), xp.where(shape > 1, xp.inf, 0.0))
-    ends = xp.where(u == 0, 0.0, 1.0), edge, 0.0, 0.0
+    edge = xp.where(shape == 1, 1 / xp.where(u == 0, b, a), xp.where(shape > 1, xp.asarray(xp.inf), 0.0))
+    ends = xp.where(u == 0, xp.asarray(0.0), 1.0), edge, 0.0, 0.0
     results = (xp.where(inside, r, e) for r, e in zip((x, *slopes), ends, strict=True))
     return positive(xp, a, b) & (u >= 0) & (u <= 1), *results
 

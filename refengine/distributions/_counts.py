@@ -90,7 +90,11 @@ def divergence_slopes(xp: Any, p: Array, q: Array) -> tuple[Array, Array]:
     """The derivatives of the divergence to p and q; 0 where it is infinite."""
     fits = ((q > 0) | (p == 0)) & ((q < 1) | (p == 1))
     dp = log_ratio(xp, p, q) + log_rest_ratio(xp, q, p)
-    dp = xp.where(p == 0, xp.where(q == 0, xp.inf, -xp.inf), xp.where(p == 1, xp.where(q == 1, -xp.inf, xp.inf), dp))
+    dp = xp.where(
+        p == 0,
+        xp.where(q == 0, xp.asarray(xp.inf), -xp.inf),
+        xp.where(p == 1, xp.where(q == 1, xp.asarray(-xp.inf), xp.inf), dp),
+    )
     dq = xp.where(p == 0, 1 / (1 - q), xp.where(p == 1, -1 / q, (q - p) / q / (1 - q)))
     return xp.where(fits, dp, 0.0), xp.where(fits, dq, 0.0)
 
@@ -106,7 +110,7 @@ def poisson_divergence(xp: Any, p: Array, q: Array) -> Array:
 def poisson_divergence_slopes(xp: Any, p: Array, q: Array) -> tuple[Array, Array]:
     """The derivatives of that divergence to p and q; 0 where it is infinite."""
     fits = (q > 0) | (p == 0)
-    dp = xp.where(p == 0, xp.where(q == 0, xp.inf, -xp.inf), log_ratio(xp, p, q))
+    dp = xp.where(p == 0, xp.where(q == 0, xp.asarray(xp.inf), -xp.inf), log_ratio(xp, p, q))
     dq = xp.where(p == 0, 1.0, (q - p) / q)
     return xp.where(fits, dp, 0.0), xp.where(fits, dq, 0.0)
 

@@ -248,7 +248,7 @@ def icdf(u: Unit, p: Unit) -> Array:
     xp, _, u, p = elementwise(u=u, p=p)
     total = u + p
     above = (total > 1) | ((total == 1) & (sum_error(u, p) > 0))
-    return as_count(xp, xp.where(above, 1.0, 0.0), unit(u) & unit(p))
+    return as_count(xp, xp.where(above, xp.asarray(1.0), 0.0), unit(u) & unit(p))
 
 
 def sample(noise: Unit, p: Unit) -> Array:
@@ -261,6 +261,7 @@ def sample(noise: Unit, p: Unit) -> Array:
     >>> int(sample(0.9, 0.25))
     1
     """
+    elementwise(noise=noise, p=p)  # errors name the noise
     return icdf(noise, p)
 
 
@@ -318,7 +319,7 @@ def mode(p: Unit) -> Array:
     (0, 1, -1)
     """
     xp, _, p = elementwise(p=p)
-    return as_count(xp, xp.where(p > 0.5, 1.0, 0.0), unit(p) & (p != 0.5))
+    return as_count(xp, xp.where(p > 0.5, xp.asarray(1.0), 0.0), unit(p) & (p != 0.5))
 
 
 def entropy(p: Unit) -> Array:
@@ -403,7 +404,9 @@ def kl_divergence_poisson_vjp(g: Array, p_p: Unit, rate_q: NonNegative) -> tuple
     xp, dtype, g, p, rate = elementwise(g=g, p_p=p_p, rate_q=rate_q)
     with np.errstate(all="ignore"):
         fits = (rate > 0) | (p == 0)
-        dp = xp.where(p == 0, xp.where(rate > 0, -xp.inf, xp.inf), _counts.log_ratio(xp, p, rate) - xp.log1p(-p))
+        dp = xp.where(
+            p == 0, xp.where(rate > 0, xp.asarray(-xp.inf), xp.inf), _counts.log_ratio(xp, p, rate) - xp.log1p(-p)
+        )
         drate = xp.where(p == 0, 1.0, (rate - p) / rate)
         slopes = [(xp.where(fits, d, 0.0), like) for d, like in ((dp, p_p), (drate, rate_q))]
         return cotangents(g, dtype, unit(p) & (rate >= 0) & (rate < xp.inf), *slopes)

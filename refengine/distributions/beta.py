@@ -246,11 +246,13 @@ def sample(noise: Unit, a: Positive, b: Positive) -> Array:
     >>> round(float(sample(0.25, 2.0, 1.0)), 12)
     0.5
     """
+    elementwise(noise=noise, a=a, b=b)  # errors name the noise
     return icdf(noise, a, b)
 
 
 def sample_vjp(g: Array, noise: Unit, a: Positive, b: Positive) -> tuple[Array, Array, Array]:
     r"""Cotangents along the path, implicit as in `icdf_vjp`: :math:`-\partial_a F / f` to the shape a."""
+    elementwise(noise=noise, a=a, b=b)  # errors name the noise
     return icdf_vjp(g, noise, a, b)
 
 

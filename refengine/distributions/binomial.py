@@ -285,6 +285,7 @@ def sample(noise: Unit, n: Count, p: Unit) -> Array:
     >>> int(sample(0.4, 3, 0.5))
     1
     """
+    elementwise(noise=noise, n=n, p=p)  # errors name the noise
     return icdf(noise, n, p)
 
 

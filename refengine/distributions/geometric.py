@@ -229,6 +229,7 @@ def sample(noise: Unit, p: Unit) -> Array:
     >>> int(sample(0.9, 0.25))
     8
     """
+    elementwise(noise=noise, p=p)  # errors name the noise
     return icdf(noise, p)
 
 
@@ -357,7 +358,7 @@ def kl_divergence_vjp(g: Array, p_p: Unit, p_q: Unit) -> tuple[Array, Array]:
     xp, dtype, g, p, q = elementwise(g=g, p_p=p_p, p_q=p_q)
     with np.errstate(all="ignore"):
         fits = (q > 0) & ((q < 1) | (p == 1))
-        dp = xp.where(p == 1, xp.where(q == 1, -xp.inf, xp.inf), -_counts.log_rest_ratio(xp, p, q) / p / p)
+        dp = xp.where(p == 1, xp.where(q == 1, xp.asarray(-xp.inf), xp.inf), -_counts.log_rest_ratio(xp, p, q) / p / p)
         dq = xp.where(p == 1, -1 / q, (q - p) / p / q / (1 - q))
         slopes = (xp.where(fits, slope, 0.0) for slope in (dp, dq))
         return cotangents(g, dtype, unit(p) & unit(q) & (p > 0), *zip(slopes, (p_p, p_q), strict=True))
@@ -406,7 +407,7 @@ def _tails(xp: Any, k: Array, p: Array) -> Tails:
     log_cdf = xp.where(z > -0.6931471805599453, xp.log(-xp.expm1(z)), xp.log1p(-xp.exp(z)))
     power = xp.where(m == 1, 1.0, xp.exp((m - 1) * xp.log1p(-p)))
     rate = m / (1 - p)
-    by_log_cdf = xp.where(p == 1, xp.where(m == 1, 1.0, 0.0), rate / xp.expm1(-z))
+    by_log_cdf = xp.where(p == 1, xp.where(m == 1, xp.asarray(1.0), 0.0), rate / xp.expm1(-z))
     slopes = {"cdf": (m * power,), "sf": (-m * power,), "log_cdf": (by_log_cdf,), "log_sf": (-rate,)}
     found = Tails(-xp.expm1(z), xp.exp(z), log_cdf, z + 0.0, slopes)
     return bounded(xp, found, k < 0, k == xp.inf, unit(p) & ~xp.isnan(k))

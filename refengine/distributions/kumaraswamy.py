@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import check_shape, promote
+from refengine._arrays import check_shape, elementwise, promote
 from refengine.distributions._noise import uniform as noise
 from refengine.distributions._pointwise import both, cotangents, flat, positive, value
 from refengine.distributions._tails import EULER, expm1_minus_over, log1mexp, over_expm1, trigamma_minus
@@ -201,11 +201,13 @@ def sample(noise: Unit, a: Positive, b: Positive) -> Array:
     >>> round(float(sample(0.75, 1.0, 2.0)), 12)
     0.5
     """
+    elementwise(noise=noise, a=a, b=b)  # errors name the noise
     return icdf(noise, a, b)
 
 
 def sample_vjp(g: Array, noise: Unit, a: Positive, b: Positive) -> tuple[Array, Array, Array]:
     """Cotangents of noise, a and b along the path, those of `icdf`: :math:`x` moves with each."""
+    elementwise(noise=noise, a=a, b=b)  # errors name the noise
     return icdf_vjp(g, noise, a, b)
 
 
@@ -361,7 +363,7 @@ def _along(xp: Any, x: Array, a: Array, b: Array, parts: tuple[Array, ...], rest
     half = xp.exp(t / 2) * xp.exp(-rest / 2)
     over = -1 / xp.expm1(t) * half
     slopes = a * half / z * (b * over), half * y * (b * over), minus * xp.exp(-rest)
-    low = xp.where(a == 1, b, xp.where(a > 1, 0.0, xp.inf)), 0.0, 0.0
+    low = xp.where(a == 1, b, xp.where(a > 1, xp.asarray(0.0), xp.inf)), 0.0, 0.0
     return low, slopes
 
 
@@ -369,19 +371,19 @@ def _cdf(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
     parts = _pieces(xp, x, a, b)
     w = b * parts[4]
     low, slopes = _along(xp, x, a, b, parts, w)
-    high = xp.where(b == 1, a, xp.where(b > 1, 0.0, xp.inf)), 0.0, 0.0
+    high = xp.where(b == 1, a, xp.where(b > 1, xp.asarray(0.0), xp.inf)), 0.0, 0.0
     results = _ends(xp, x, (0.0, *low), (1.0, *high), (-xp.expm1(-w), *slopes))
-    return parts[0], *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, 0.0, 1.0), results)
+    return parts[0], *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, xp.asarray(0.0), 1.0), results)
 
 
 def _sf(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
     parts = _pieces(xp, x, a, b)
     w = b * parts[4]
     low, slopes = _along(xp, x, a, b, parts, w)
-    high = xp.where(b == 1, a, xp.where(b > 1, 0.0, xp.inf)), 0.0, 0.0
+    high = xp.where(b == 1, a, xp.where(b > 1, xp.asarray(0.0), xp.inf)), 0.0, 0.0
     results = _ends(xp, x, (0.0, *low), (1.0, *high), (-xp.expm1(-w), *slopes))
     results = xp.where(x == 0, 1.0, xp.where(x == 1, 0.0, xp.exp(-w))), *(0.0 - r for r in results[1:])
-    return parts[0], *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, 1.0, 0.0), results)
+    return parts[0], *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, xp.asarray(1.0), 0.0), results)
 
 
 def _log_sf(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
@@ -390,7 +392,7 @@ def _log_sf(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
     low, slopes = _along(xp, x, a, b, parts, 0.0 * w)
     results = _ends(xp, x, (0.0, *low), (xp.inf, xp.inf, -b / a, xp.inf), (w, *slopes))
     results = tuple(0.0 - r for r in results)
-    return parts[0], *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, 0.0, -xp.inf), results)
+    return parts[0], *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, xp.asarray(0.0), -xp.inf), results)
 
 
 def _log_cdf(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
@@ -400,9 +402,9 @@ def _log_cdf(xp: Any, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
     share = over_expm1(xp, w)
     rise = share * xp.where(tiny, 1.0, s / xp.where(tiny, 1.0, minus))
     found = log1mexp(xp, w, xp.log(b) + xp.where(tiny, t, xp.log(minus)))
-    high = 0.0, xp.where(b == 1, a, xp.where(b > 1, 0.0, xp.inf)), 0.0, 0.0
+    high = 0.0, xp.where(b == 1, a, xp.where(b > 1, xp.asarray(0.0), xp.inf)), 0.0, 0.0
     results = _ends(xp, x, (-xp.inf, xp.inf, -xp.inf, 1 / b), high, (found, a * rise / z, rise * y, share / b))
-    return defined, *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, -xp.inf, 0.0), results)
+    return defined, *flat(xp, (x < 0) | (x > 1), xp.where(x < 0, xp.asarray(-xp.inf), 0.0), results)
 
 
 def _icdf(xp: Any, u: Array, a: Array, b: Array) -> tuple[Array, ...]:
@@ -415,14 +417,16 @@ def _icdf(xp: Any, u: Array, a: Array, b: Array) -> tuple[Array, ...]:
     half = xp.exp(t / a / 2)
     x = half * half
     results = x, half * share / a / q * half / (1 - v), -half * t / a / a * half, -half * share / a / b * half
-    low = 0.0, xp.where(a == 1, 1 / b, xp.where(a > 1, xp.inf, 0.0)), 0.0, 0.0
-    high = 1.0, xp.where(b == 1, 1 / a, xp.where(b > 1, xp.inf, 0.0)), 0.0, 0.0
+    low = 0.0, xp.where(a == 1, 1 / b, xp.where(a > 1, xp.asarray(xp.inf), 0.0)), 0.0, 0.0
+    high = 1.0, xp.where(b == 1, 1 / a, xp.where(b > 1, xp.asarray(xp.inf), 0.0)), 0.0, 0.0
     return positive(xp, a, b) & (u >= 0) & (u <= 1), *_ends(xp, u, low, high, results)
 
 
 def _entropy(xp: Any, a: Array, b: Array) -> tuple[Array, ...]:
     harmonic = digamma_difference(xp.ones_like(b), b)
-    less = xp.where(b >= 1, 1.0, -1.0) * digamma_difference(xp.where(b >= 1, 2.0, b + 1), xp.abs(b - 1))  # H_b - 1
+    less = xp.where(b >= 1, xp.asarray(1.0), -1.0) * digamma_difference(
+        xp.where(b >= 1, 2.0, b + 1), xp.abs(b - 1)
+    )  # H_b - 1
     p, q = (1 - a) / a, (1 - b) / b
     near = (xp.abs(a - 1) < 0.5) & (xp.abs(b - 1) < 0.5)
     close = log1p_minus(xp, xp.where(near, p, 0.0)) + log1p_minus(xp, xp.where(near, q, 0.0)) - p * less

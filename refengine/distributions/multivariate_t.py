@@ -208,7 +208,7 @@ def variance(df: Positive, mean: Real, scale_matrix: Real) -> Array:
     """
     xp, dtype, df, _, matrix, _, defined = _parameters(df, mean, scale_matrix)
     with np.errstate(all="ignore"):
-        factor = xp.where(df > 2, df / (df - 2), xp.where(df > 1, xp.inf, xp.nan))
+        factor = xp.where(df > 2, df / (df - 2), xp.where(df > 1, xp.asarray(xp.inf), xp.nan))
         value = factor[..., None] * _matrix.diagonal(xp, matrix)
         return xp.astype(xp.where(defined[..., None], value, xp.nan), dtype, copy=False)
 

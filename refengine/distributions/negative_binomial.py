@@ -257,6 +257,7 @@ def sample(noise: Unit, r: Positive, p: Unit) -> Array:
     >>> int(sample(0.4, 2.0, 0.5))
     1
     """
+    elementwise(noise=noise, r=r, p=p)  # errors name the noise
     return icdf(noise, r, p)
 
 
@@ -364,7 +365,7 @@ def kl_divergence_vjp(g: Array, r: Positive, p_p: Unit, p_q: Unit) -> tuple[Arra
         fits = (q < 1) & ((q > 0) | (p == 0))
         dr = _counts.bernoulli_divergence(xp, p, q) / (1 - p)
         dp = s * _counts.log_ratio(xp, p, q) / (1 - p) / (1 - p)
-        dp = xp.where(p == 0, xp.where(q == 0, xp.inf, -xp.inf), dp)
+        dp = xp.where(p == 0, xp.where(q == 0, xp.asarray(xp.inf), -xp.inf), dp)
         dq = xp.where(p == 0, s / (1 - q), s * (q - p) / (1 - p) / q / (1 - q))
         slopes = (xp.where(fits, slope, 0.0) for slope in (dr, dp, dq))
         defined = positive(xp, s) & unit(p) & unit(q) & (p < 1)
@@ -435,7 +436,7 @@ def _tails(xp: Any, k: Array, r: Array, p: Array) -> Tails:
     gain = digamma_difference(xp.where(positive(xp, r), r, 1.0), m + 1)
     edge = {"cdf": (none, -first), "sf": (none, first), "log_cdf": (none, -first), "log_sf": (gain, xp.inf + none)}
     found = on_edge(xp, p == 0, found, **edge)
-    last = xp.where(r == 1, m + 1, xp.where(r < 1, xp.inf, 0.0))
+    last = xp.where(r == 1, m + 1, xp.where(r < 1, xp.asarray(xp.inf), 0.0))
     edge = {"cdf": (none, -last), "sf": (none, last), "log_cdf": (none - xp.inf, none - xp.inf), "log_sf": (none, last)}
     found = on_edge(xp, p == 1, found, **edge)
     return bounded(xp, found, k < 0, k == xp.inf, _defined(xp, k, r, p))
@@ -448,7 +449,7 @@ def _icdf(xp: Any, u: Array, r: Array, p: Array) -> Array:
     def tails(k: Array) -> Tails:
         return _tails(xp, k, s, q)
 
-    end = xp.where(q == 0, 0.0, xp.inf)
+    end = xp.where(q == 0, xp.asarray(0.0), xp.inf)
     return as_count(xp, smallest(xp, u, end, s * q / (1 - q), s * q / (1 - q) / (1 - q), tails), valid & unit(u))
 
 

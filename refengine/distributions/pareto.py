@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import check_shape, promote
+from refengine._arrays import check_shape, elementwise, promote
 from refengine.distributions._noise import uniform as noise
 from refengine.distributions._pointwise import both, cotangents, flat, positive, value
 from refengine.distributions._tails import log1mexp, log_ratio, minus_log, over_expm1
@@ -205,11 +205,13 @@ def sample(noise: Unit, scale: Positive, alpha: Positive) -> Array:
     >>> round(float(sample(0.75, 3.0, 2.0)), 12)
     6.0
     """
+    elementwise(noise=noise, scale=scale, alpha=alpha)  # errors name the noise
     return icdf(noise, scale, alpha)
 
 
 def sample_vjp(g: Array, noise: Unit, scale: Positive, alpha: Positive) -> tuple[Array, Array, Array]:
     """Cotangents of noise, scale and alpha along the path, those of `icdf`: :math:`x` moves with each."""
+    elementwise(noise=noise, scale=scale, alpha=alpha)  # errors name the noise
     return icdf_vjp(g, noise, scale, alpha)
 
 
@@ -438,27 +440,27 @@ def _log_prob(xp: Any, x: Array, m: Array, alpha: Array) -> tuple[Array, ...]:
 
 
 def _cdf(xp: Any, x: Array, m: Array, alpha: Array) -> tuple[Array, ...]:
-    top = xp.where(x == xp.inf, 1.0, 0.0)
+    top = xp.where(x == xp.inf, xp.asarray(1.0), 0.0)
     defined, inside, x, w, slopes = _scaled(xp, x, m, alpha)
     rest = xp.exp(-w)
     return defined, *flat(xp, ~inside, top, (0.0 - xp.expm1(-w), *(rest * s for s in slopes)))
 
 
 def _sf(xp: Any, x: Array, m: Array, alpha: Array) -> tuple[Array, ...]:
-    bottom = xp.where(x == xp.inf, 0.0, 1.0)
+    bottom = xp.where(x == xp.inf, xp.asarray(0.0), 1.0)
     defined, inside, x, w, slopes = _scaled(xp, x, m, alpha)
     rest = xp.exp(-w)
     return defined, *flat(xp, ~inside, bottom, (rest, *(-rest * s for s in slopes)))
 
 
 def _log_sf(xp: Any, x: Array, m: Array, alpha: Array) -> tuple[Array, ...]:
-    bottom = xp.where(x == xp.inf, -xp.inf, 0.0)
+    bottom = xp.where(x == xp.inf, xp.asarray(-xp.inf), 0.0)
     defined, inside, x, w, slopes = _scaled(xp, x, m, alpha)
     return defined, *flat(xp, ~inside, bottom, (0.0 - w, *(0.0 - s for s in slopes)))
 
 
 def _log_cdf(xp: Any, x: Array, m: Array, alpha: Array) -> tuple[Array, ...]:
-    top = xp.where(x == xp.inf, 0.0, -xp.inf)
+    top = xp.where(x == xp.inf, xp.asarray(0.0), -xp.inf)
     defined, inside, x, w, (dx, dm, length) = _scaled(xp, x, m, alpha)
     share = over_expm1(xp, w) / alpha
     results = log1mexp(xp, w, xp.log(alpha) + xp.log(length)), dx / xp.expm1(w), dm / xp.expm1(w), share

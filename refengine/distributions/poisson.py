@@ -232,6 +232,7 @@ def sample(noise: Unit, rate: NonNegative) -> Array:
     >>> int(sample(0.5, 3.0))
     3
     """
+    elementwise(noise=noise, rate=rate)  # errors name the noise
     return icdf(noise, rate)
 
 
@@ -384,7 +385,7 @@ def kl_divergence_binomial_vjp(g: Array, rate_p: NonNegative, n_q: Count, p_q: U
     with np.errstate(all="ignore"):
         defined = _valid(xp, rate) & _counts.finite(xp, n) & _counts.unit(p)
         fits = (rate == 0) & ((p < 1) | (n == 0))
-        slopes = xp.where(fits, xp.inf, 0.0), xp.where(fits & (n > 0), n / (1 - p), 0.0)
+        slopes = xp.where(fits, xp.asarray(xp.inf), 0.0), xp.where(fits & (n > 0), n / (1 - p), 0.0)
         return cotangents(g, dtype, defined, *zip(slopes, (rate_p, p_q), strict=True))
 
 
@@ -430,7 +431,7 @@ def _tails(xp: Any, k: Array, rate: Array) -> Tails:
     inside = (k >= 0) & (k < xp.inf)
     m = xp.where(inside, xp.floor(k), 0.0)
     found = gamma_tails(xp, m, rate)
-    first = xp.where(m == 0, 1.0, 0.0)
+    first = xp.where(m == 0, xp.asarray(1.0), 0.0)
     edge = {"cdf": (-first,), "sf": (first,), "log_cdf": (-first,), "log_sf": (xp.inf + first,)}
     found = on_edge(xp, rate == 0, found, **edge)
     return bounded(xp, found, k < 0, k == xp.inf, _defined(xp, k, rate))
@@ -443,5 +444,5 @@ def _icdf(xp: Any, u: Array, rate: Array) -> Array:
     def tails(k: Array) -> Tails:
         return _tails(xp, k, r)
 
-    end = xp.where(r == 0, 0.0, xp.inf)
+    end = xp.where(r == 0, xp.asarray(0.0), xp.inf)
     return as_count(xp, smallest(xp, u, end, r, r, tails), defined)

@@ -113,7 +113,7 @@ def sample_vjp(g: Array, noise: Noise, mean_direction: Real, concentration: NonN
 
     .. math:: \partial_u t = \frac2{f(y)}, \qquad \partial_\kappa t = -\frac{2 \, \partial_\alpha F(y)}{f(y)},
 
-    both carried on as in `von_mises_fisher.sample_vjp`.
+    both carried on as in `refengine.distributions.von_mises_fisher.sample_vjp`.
     """
     return _directions.sample_vjp(g, _turned, noise, mean_direction, concentration)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import check_shape, promote, special_functions
+from refengine._arrays import check_shape, elementwise, promote, special_functions
 from refengine.distributions._noise import uniform as noise
 from refengine.distributions._pointwise import both, cotangents, flat, positive, value
 from refengine.distributions._tails import (
@@ -211,11 +211,13 @@ def sample(noise: Unit, concentration: Positive, scale: Positive) -> Array:
     >>> round(float(sample(0.75, 1.0, 1.0)), 12)  # log 4
     1.38629436112
     """
+    elementwise(noise=noise, concentration=concentration, scale=scale)  # errors name the noise
     return icdf(noise, concentration, scale)
 
 
 def sample_vjp(g: Array, noise: Unit, concentration: Positive, scale: Positive) -> tuple[Array, Array, Array]:
     """Cotangents of noise, concentration and scale along the path, those of `icdf`: :math:`x` moves with each."""
+    elementwise(noise=noise, concentration=concentration, scale=scale)  # errors name the noise
     return icdf_vjp(g, noise, concentration, scale)
 
 
@@ -406,7 +408,7 @@ def _cdf(xp: Any, x: Array, k: Array, scale: Array) -> tuple[Array, ...]:
     defined, inside, x, ratio, t = _scaled(xp, x, k, scale)
     w = xp.exp(t)
     slopes = _along(xp, t, w, x, k, scale, ratio)
-    return defined, *flat(xp, ~inside, xp.where(top, 1.0, 0.0), (-xp.expm1(-w), *slopes))
+    return defined, *flat(xp, ~inside, xp.where(top, xp.asarray(1.0), 0.0), (-xp.expm1(-w), *slopes))
 
 
 def _sf(xp: Any, x: Array, k: Array, scale: Array) -> tuple[Array, ...]:
@@ -414,14 +416,14 @@ def _sf(xp: Any, x: Array, k: Array, scale: Array) -> tuple[Array, ...]:
     defined, inside, x, ratio, t = _scaled(xp, x, k, scale)
     w = xp.exp(t)
     slopes = (-slope for slope in _along(xp, t, w, x, k, scale, ratio))
-    return defined, *flat(xp, ~inside, xp.where(top, 0.0, 1.0), (xp.exp(-w), *slopes))
+    return defined, *flat(xp, ~inside, xp.where(top, xp.asarray(0.0), 1.0), (xp.exp(-w), *slopes))
 
 
 def _log_sf(xp: Any, x: Array, k: Array, scale: Array) -> tuple[Array, ...]:
     top = x == xp.inf
     defined, inside, x, ratio, t = _scaled(xp, x, k, scale)
     slopes = (-slope for slope in _along(xp, t, xp.zeros_like(t), x, k, scale, ratio))
-    return defined, *flat(xp, ~inside, xp.where(top, -xp.inf, 0.0), (0.0 - xp.exp(t), *slopes))
+    return defined, *flat(xp, ~inside, xp.where(top, xp.asarray(-xp.inf), 0.0), (0.0 - xp.exp(t), *slopes))
 
 
 def _log_cdf(xp: Any, x: Array, k: Array, scale: Array) -> tuple[Array, ...]:
@@ -430,7 +432,7 @@ def _log_cdf(xp: Any, x: Array, k: Array, scale: Array) -> tuple[Array, ...]:
     w = xp.exp(t)
     share = over_expm1(xp, w)
     results = log1mexp(xp, w, t), share * k / x, share * ratio, -(share * k) / scale
-    return defined, *flat(xp, ~inside, xp.where(top, 0.0, -xp.inf), results)
+    return defined, *flat(xp, ~inside, xp.where(top, xp.asarray(0.0), -xp.inf), results)
 
 
 def _icdf(xp: Any, u: Array, k: Array, scale: Array) -> tuple[Array, ...]:
@@ -493,7 +495,7 @@ def _kl(xp: Any, k_p: Array, scale_p: Array, k_q: Array, scale_q: Array) -> tupl
     v = s + xp.where(near, log_gamma, xp.where(small, below, special.gammaln(1 + r)))
     rise = xp.expm1(v)
     found = expm1_minus(xp, v) + xp.where(near, rest, special.gammaln(r) + EULER * rho)
-    gap = xp.where(r >= 1, 1.0, -1.0) * digamma_difference(xp.where(r >= 1, 1.0, r), xp.abs(rho))
+    gap = xp.where(r >= 1, xp.asarray(1.0), -1.0) * digamma_difference(xp.where(r >= 1, 1.0, r), xp.abs(rho))
     by_r = rise * special.digamma(1 + r) + gap
     by_r = xp.where(v < -1, xp.exp(v) * special.digamma(1 + r) + (EULER - 1 / r), by_r)
     by_q = rise * (r * special.digamma(1 + r) + s) + r * gap

@@ -251,7 +251,8 @@ def sample_vjp(g: Array, noise: Noise, df: Positive, scale_matrix: Real) -> tupl
 
     With :math:`T = L A` and :math:`\bar T = (g + g^\top) T`: :math:`\bar A = L^\top \bar T`,
     :math:`\bar L = \bar T A^\top`, from which :math:`\bar V` follows as in
-    `refengine.distributions.multivariate_normal.sample_vjp`. On the diagonal :math:`\gamma = A_{ii}^2 / 2` is defined by :math:`P(a, \gamma) = u, a = (n-i)/2`, hence by the implicit
+    `refengine.distributions.multivariate_normal.sample_vjp`. On the diagonal :math:`\gamma = A_{ii}^2 / 2` is
+    defined by :math:`P(a, \gamma) = u, a = (n-i)/2`, hence by the implicit
     function theorem
 
     .. math:: \frac{\partial\gamma}{\partial u} = \frac1{P_\gamma}, \qquad

@@ -159,7 +159,7 @@ def maximum_a_posteriori(k: NonNegative, n: NonNegative, a: Positive, b: Positiv
     with np.errstate(all="ignore"):
         p, q = _less_one(xp, k, n, a, b)
         at_0, at_1 = (p <= 0) & (q > 0) | (p < 0) & (q == 0), (q <= 0) & (p > 0) | (q < 0) & (p == 0)
-        mode = xp.where((p > 0) & (q > 0), p / (p + q), xp.where(at_0, 0.0, xp.where(at_1, 1.0, xp.nan)))
+        mode = xp.where((p > 0) & (q > 0), p / (p + q), xp.where(at_0, 0.0, xp.where(at_1, xp.asarray(1.0), xp.nan)))
         return xp.astype(mode, dtype, copy=False)
 
 
@@ -265,7 +265,13 @@ def _step(xp: Any, new_k: Array, new_n: Array, after: tuple[Array, Array]) -> tu
     defined, possible = _support(xp, new_k[..., None], new_n[..., None], *after)
     use = defined & possible
     hits, misses = xp.where(use, new_k, 0.0), xp.where(use, new_n - new_k, 0.0)
-    return xp.where(use, 0.0, xp.nan), hits, misses, xp.where(use, after[0], 1.0), xp.where(use, after[1], 1.0)
+    return (
+        xp.where(use, xp.asarray(0.0), xp.nan),
+        hits,
+        misses,
+        xp.where(use, after[0], 1.0),
+        xp.where(use, after[1], 1.0),
+    )
 
 
 def _valid_data(xp: Any, k: Array, n: Array, result: Array) -> Array:

@@ -160,7 +160,7 @@ def maximum_a_posteriori_vjp(g: Array, counts: NonNegative, alpha: Positive) -> 
     with np.errstate(all="ignore"):
         less, inside, corner = _less_one(xp, *arrays)
         slope = _quotient_vjp(xp, cotangent(xp, g, less.shape), less, xp.sum(less, axis=-1, keepdims=True))
-        slope = xp.where(inside, slope, xp.where(corner, 0.0, xp.nan))
+        slope = xp.where(inside, slope, xp.where(corner, xp.asarray(0.0), xp.nan))
         return _to_rows(xp, slope, arrays[0], counts, dtype), unbroadcast(slope, alpha, dtype)
 
 
@@ -241,7 +241,11 @@ def _step(xp: Any, new: Array, after: Array) -> tuple[Array, Array, Array]:
     """0, or nan where there is no deviation; the new counts, and the posterior's parameter."""
     defined, possible = _support(xp, new[..., None, :], after)
     use = defined & possible
-    return xp.where(use, 0.0, xp.nan), xp.where(use[..., None], new, 0.0), xp.where(use[..., None], after, 1.0)
+    return (
+        xp.where(use, xp.asarray(0.0), xp.nan),
+        xp.where(use[..., None], new, 0.0),
+        xp.where(use[..., None], after, 1.0),
+    )
 
 
 def _rho(xp: Any, new: Array, after: Array) -> Array:

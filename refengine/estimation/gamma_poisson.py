@@ -255,7 +255,7 @@ def _step(xp: Any, new: Array, after: tuple[Array, Array]) -> tuple[Array, Array
     defined, possible = _support(xp, new[..., None], *after)
     use = defined & possible
     count = xp.where(use, new, 0.0)
-    return xp.where(use, 0.0, xp.nan), count, xp.where(use, after[0], 1.0), xp.where(use, after[1], 1.0)
+    return xp.where(use, xp.asarray(0.0), xp.nan), count, xp.where(use, after[0], 1.0), xp.where(use, after[1], 1.0)
 
 
 def _or_nan(size: int) -> float:

@@ -111,7 +111,7 @@ def _parts(xp: Any, l: Array) -> tuple[Array, Array]:
         return xp.full(l.shape[1:], nan), l
     largest, t, rest = _distances(xp, l)
     none = largest == -inf
-    known = xp.where(xp.any(xp.isnan(l) | (l == inf), axis=0), nan, 0.0)
+    known = xp.where(xp.any(xp.isnan(l) | (l == inf), axis=0), xp.asarray(nan), 0.0)
     return xp.where(none, -inf, largest + rest) + known, xp.where(none, nan, xp.expm1(t - rest)) + known
 
 

@@ -346,7 +346,7 @@ def _valid(xp: Any, x: Array, mean: Array, kappa: Array, df: Array, scale_matrix
         psi = symmetric(xp, scale_matrix)
         good = (kappa > 0) & (kappa < xp.inf) & (df > mean.shape[-1] - 1) & (df < xp.inf)
         good = good & xp.all(xp.isfinite(x), axis=(-2, -1)) & xp.all(xp.isfinite(mean), axis=-1)
-        known = xp.where(good & xp.isfinite(cholesky(xp, psi)[..., 0, 0]), 0.0, xp.nan)
+        known = xp.where(good & xp.isfinite(cholesky(xp, psi)[..., 0, 0]), xp.asarray(0.0), xp.nan)
         return x, mean, kappa + known, df + known, psi + known[..., None, None]
 
 

@@ -137,7 +137,7 @@ def log_evidence_vjp(
         from_loc, from_mean = x1 - per_row(loc1 + 0.0 * d), x1 - per_row(mean_of(xp, x1))
         to_x = -per_row(g) * (from_loc / per_row(total) + from_mean * per_row(n * s * s / v / total))
         to_v = ((squares / v - (n - 1)) / v + excess / total) / 2
-        to_v = to_v if n else xp.zeros_like(to_v) + xp.where(xp.isnan(total), xp.nan, 0.0)
+        to_v = to_v if n else xp.zeros_like(to_v) + xp.where(xp.isnan(total), xp.asarray(xp.nan), 0.0)
         return (
             unbroadcast(to_x, x, dtype),
             unbroadcast(g * n * d / total, loc, dtype),

@@ -126,5 +126,5 @@ def _cotangents(side: str, g: Array, a: Array, x: Array) -> tuple[Array, Array]:
 
 def _edge_slope(xp: Any, side: str, a: Array) -> Array:
     """The derivative to x at 0, from inside."""
-    density = xp.where(a < 1, xp.inf, xp.where(a > 1, 0.0, 1.0))
+    density = xp.where(a < 1, xp.inf, xp.where(a > 1, xp.asarray(0.0), 1.0))
     return {"lower": density, "upper": -density, "log_lower": xp.full_like(a, xp.inf), "log_upper": -density}[side]

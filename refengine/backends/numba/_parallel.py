@@ -9,7 +9,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from refengine._arrays import elementwise, unbroadcast
+from refengine._arrays import broadcastable, unbroadcast
 
 _LAUNCH = threading.RLock()  # numba's workqueue layer aborts the process when two threads launch parallel loops at once
 
@@ -30,8 +30,8 @@ def fused(loop: Any, names: Sequence[str], g: Any, **arguments: Any) -> tuple[An
 
     ``names`` are the arguments that have a cotangent, in the order of the slopes.
     """
-    _, dtype, *_ = elementwise(**arguments)
-    _, gradient_dtype, *arrays = elementwise(g=g, **arguments)
+    _, dtype, *_ = broadcastable(**arguments)
+    _, gradient_dtype, *arrays = broadcastable(g=g, **arguments)
     shape, vectors = flat(*arrays)
     out = np.empty((1 + len(names), vectors[0].size))
     loop(*vectors, *out)
