@@ -24,6 +24,12 @@ def promote(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
     float32 when every floating array is float32, else float64; Python numbers and integer arrays do not vote.
     A dtype that holds no real numbers is a TypeError that names its argument.
     """
+    xp, dtype, numbers = _voted(arguments)
+    return xp, dtype, *(xp.astype(a, dtype, copy=False) for a in numbers)
+
+
+def _voted(arguments: dict[str, Array]) -> tuple[Any, Any, list[Any]]:
+    """The namespace, the dtype of the result, and the arguments as arrays of their own dtypes."""
     xp = namespace(*arguments.values())
     numbers = {name: _numeric(xp, name, a) for name, a in arguments.items()}
     votes = [
@@ -32,7 +38,7 @@ def promote(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
         if not isinstance(a, int | float) and xp.isdtype(numbers[name].dtype, "real floating")
     ]
     dtype = xp.float32 if votes and all(vote == xp.float32 for vote in votes) else xp.float64
-    return xp, dtype, *(xp.astype(a, dtype, copy=False) for a in numbers.values())
+    return xp, dtype, list(numbers.values())
 
 
 def elementwise(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
@@ -46,8 +52,11 @@ def elementwise(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
 
 
 def broadcastable(**arguments: Array) -> tuple[Any, Any, *tuple[Any, ...]]:
-    """`elementwise` for kernels, which take zeros as they come and save the copy."""
-    xp, dtype, *arrays = promote(**arguments)
+    """`elementwise` for kernels, which take zeros as they come and save the copy.
+
+    Counts do not pass through float32 on their way.
+    """
+    xp, dtype, arrays = _voted(arguments)
     try:
         np.broadcast_shapes(*(a.shape for a in arrays))
     except ValueError:

@@ -138,6 +138,8 @@ def agrees_in_float32(operation: Operation, backend: str) -> None:
         return array.astype(np.float32) if array.dtype == np.float64 else array
 
     for i, piece in enumerate(good_pieces(operation, "EXACT_F32")):
+        if not any(array.dtype.kind == "f" for array in piece.arguments.values()):
+            continue  # counts alone give float64
         value, gradients = call(operation, backend, piece, single, fused=i % 2 == 0)
         floats = [v for leaves in (value, gradients or {}) for v in leaves.values() if v.dtype.kind == "f"]
         assert all(v.dtype == np.float32 for v in floats), f"{piece}: {[v.dtype for v in floats]}"

@@ -23,6 +23,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("operation", "backend"), PAIRS, ids=[f"{o.path}-{b}" for o, b in PAIRS], scope="module")
     elif "operation" in metafunc.fixturenames:
         metafunc.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS, scope="module")
+    elif "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", BACKENDS, scope="module")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,6 +68,8 @@ def test_many_points_at_once(operation: Operation, backend: str) -> None:
 def test_broadcast_cotangents_are_summed(operation: Operation, backend: str) -> None:
     if not (checks.elementwise(operation) and operation.has_vjp):
         pytest.skip("not elementwise, or no vjp")
+    if not all(default is not inspect.Parameter.empty for default in operation.constants.values()):
+        pytest.skip("a constant has no default")
     arguments, _ = _stacked(operation)
     arguments = [a[:6] for a in arguments]
     columns = [a.reshape((-1,) + (1,) * (len(arguments) - 1 - i)) for i, a in enumerate(arguments)]
@@ -77,8 +80,10 @@ def test_broadcast_cotangents_are_summed(operation: Operation, backend: str) -> 
     floating = [c for c, name in zip(columns, operation.domains, strict=True) if name in operation.differentiable]
     for column, got, part in zip(floating, summed, plain, strict=True):
         shape = (1,) * (part.ndim - column.ndim) + column.shape
-        expected = part.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1)).reshape(column.shape)
-        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12 * np.abs(part).max())
+        with np.errstate(invalid="ignore"):
+            expected = part.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1)).reshape(column.shape)
+        largest = np.max(np.abs(part), initial=0.0, where=np.isfinite(part))
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12 * largest)
 
 
 def test_eight_threads_give_the_bits_of_one(operation: Operation, backend: str) -> None:

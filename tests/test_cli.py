@@ -190,7 +190,7 @@ def test_verify(run, tmp_path):
 
 
 def test_verify_json_and_report(run, tmp_path):
-    result = run("verify", "--backend", "numpy", "--operation", "special.log_b*", "--json", "--report", "out.json")
+    result = run("verify", "--backend", "numpy", "--operation", "special.log_bet*", "--json", "--report", "out.json")
     said = json.loads(result.stdout)
     assert said == json.loads((tmp_path / "out.json").read_text("utf-8"))
     (row,) = said["outcomes"]

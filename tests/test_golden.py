@@ -348,7 +348,7 @@ def test_export(tmp_path, format):
         with np.load(path, allow_pickle=False) as file:
             assert set(file) == arrays.keys() | {f"metadata.{k}" for k in metadata}
             assert all(file[name].tobytes() == array.tobytes() for name, array in arrays.items())
-            assert str(file["metadata.sha256"]) == hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+            assert str(file["metadata.sha256"]) == hashlib.sha256(content(SOURCE)).hexdigest()
 
 
 def test_export_everything(tmp_path):

@@ -434,7 +434,7 @@ def maximum_likelihood(data: Unit) -> Array:
 def maximum_likelihood_vjp(g: Array, data: Unit) -> tuple[Array]:
     """Cotangent of the data, :math:`1/N` each."""
     xp, dtype, x, g = sample_of(data, g)
-    slope = xp.where(xp.all(unit(x)), 1 / max(x.shape[0], 1), xp.nan)
+    slope = xp.where(xp.all(unit(x)), xp.asarray(1 / max(x.shape[0], 1)), xp.nan)
     return (xp.astype(g * slope + xp.zeros_like(x), dtype, copy=False),)
 
 

@@ -227,6 +227,8 @@ def sample(noise: Unit, loc: Real, scale: Positive) -> Array:
 
     noise: uniform on (0, 1), as from `noise`. Broadcast with loc and scale. Johnson et al. (1994), chapter 16.
 
+    noise and the parameters: broadcast together.
+
     >>> round(float(sample(0.75, 4.0, 1.0)), 12)
     5.0
     """
@@ -234,7 +236,7 @@ def sample(noise: Unit, loc: Real, scale: Positive) -> Array:
 
 
 def sample_vjp(g: Array, noise: Unit, loc: Real, scale: Positive) -> tuple[Array, Array, Array]:
-    r"""Cotangents of noise, loc and scale: those of the quantile at u = noise."""
+    r"""Cotangents of noise, loc and scale: those of the quantile at :math:`u = \text{noise}`."""
     return _quantile_vjp(g, loc, scale, noise=noise)
 
 

@@ -239,6 +239,7 @@ def mode(rate: Positive) -> Array:
     >>> float(mode(2.0))
     0.0
     """
+    elementwise(rate=rate)  # errors name the rate
     return linear(0.0, rate)
 
 
@@ -253,6 +254,8 @@ def sample(noise: Unit, rate: Positive) -> Array:
     .. math:: x = F^{-1}(u; \lambda)
 
     noise: uniform on (0, 1), as from `noise`. Broadcast with the rate. Johnson et al. (1994), chapter 19.
+
+    noise and the parameters: broadcast together.
 
     >>> float(sample(0.5, np.log(2.0)))
     1.0

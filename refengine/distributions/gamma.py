@@ -211,6 +211,8 @@ def sample(noise: Unit, concentration: Positive, rate: Positive) -> Array:
 
     noise: uniform on (0, 1), as from `noise`. Broadcast with the parameters. Figurnov et al. (2018), equation 5.
 
+    noise and the parameters: broadcast together.
+
     >>> round(float(sample(0.6321205588285577, 1.0, 2.0)), 12)
     0.5
     """

@@ -290,6 +290,8 @@ def sample(noise: Unit, loc: Real, scale: Positive) -> Array:
 
     noise: uniform on (0, 1), as from `noise`. Broadcast with loc and scale. Johnson et al. (1995), chapter 22.
 
+    noise and the parameters: broadcast together.
+
     >>> round(float(sample(0.36787944117144233, 3.0, 2.0)), 12)
     3.0
     """
@@ -297,7 +299,7 @@ def sample(noise: Unit, loc: Real, scale: Positive) -> Array:
 
 
 def sample_vjp(g: Array, noise: Unit, loc: Real, scale: Positive) -> tuple[Array, Array, Array]:
-    r"""Cotangents of noise, loc and scale: those of the quantile at u = noise."""
+    r"""Cotangents of noise, loc and scale: those of the quantile at :math:`u = \text{noise}`."""
     return quantile_vjp(_icdf, _icdf_divisors, g, loc, scale, noise=noise)
 
 

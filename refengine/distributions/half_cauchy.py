@@ -226,6 +226,8 @@ def sample(noise: Unit, scale: Positive) -> Array:
 
     noise: uniform on (0, 1), as from `noise`. Broadcast with the scale. Johnson et al. (1994), chapter 16.
 
+    noise and the parameters: broadcast together.
+
     >>> round(float(sample(0.5, 2.0)), 12)
     2.0
     """
@@ -233,7 +235,7 @@ def sample(noise: Unit, scale: Positive) -> Array:
 
 
 def sample_vjp(g: Array, noise: Unit, scale: Positive) -> tuple[Array, Array]:
-    r"""Cotangents of noise and scale: those of the quantile at u = noise."""
+    r"""Cotangents of noise and scale: those of the quantile at :math:`u = \text{noise}`."""
     return quantile_vjp(_icdf, _icdf_divisors, g, scale, noise=noise)
 
 

@@ -277,6 +277,8 @@ def sample(noise: Real, scale: Positive) -> Array:
 
     noise: standard normal, as from `noise`. Broadcast with the scale. Johnson et al. (1994), chapter 13.
 
+    noise and the parameters: broadcast together.
+
     >>> float(sample(-1.5, 2.0))
     3.0
     """

@@ -314,6 +314,8 @@ def sample(noise: Real, loc: Real, scale: Positive) -> Array:
 
     noise: standard normal, as from `noise`. Broadcast with loc and scale. Johnson et al. (1994), chapter 14.
 
+    noise and the parameters: broadcast together.
+
     >>> float(sample(-2.0, 4.0, 2.0))
     1.0
     """

@@ -302,7 +302,7 @@ def variance(r: Positive, p: Unit) -> Array:
     """
     xp, dtype, r, p = elementwise(r=r, p=p)
     with np.errstate(all="ignore"):
-        return result(xp, dtype, r * p / (1 - p) / (1 - p), positive(xp, r) & unit(p))
+        return result(xp, dtype, r * (p / (1 - p) / (1 - p)), positive(xp, r) & unit(p))
 
 
 def variance_vjp(g: Array, r: Positive, p: Unit) -> tuple[Array, Array]:
@@ -313,7 +313,7 @@ def variance_vjp(g: Array, r: Positive, p: Unit) -> tuple[Array, Array]:
     like = (r, p)
     xp, dtype, g, r, p = elementwise(g=g, r=r, p=p)
     with np.errstate(all="ignore"):
-        slopes = (p / (1 - p) / (1 - p) + 0.0 * r, r * (1 + p) / (1 - p) / (1 - p) / (1 - p))
+        slopes = (p / (1 - p) / (1 - p) + 0.0 * r, r * ((1 + p) / (1 - p) / (1 - p) / (1 - p)))
         return cotangents(g, dtype, positive(xp, r) & unit(p), *zip(slopes, like, strict=True))
 
 

@@ -289,6 +289,8 @@ def sample(noise: Real, loc: Real, scale: Positive) -> Array:
 
     noise: standard normal, as from `noise`. Broadcast with loc and scale. Johnson et al. (1994), chapter 13.
 
+    noise and the parameters: broadcast together.
+
     >>> float(sample(-0.5, 3.0, 2.0))
     2.0
     """

@@ -421,7 +421,7 @@ def maximum_likelihood_vjp(g: Parameters, data: Positive) -> tuple[Array]:
     x, dm, da = (xp.astype(a, xp.float64, copy=False) for a in (x, dm, da))
     with np.errstate(all="ignore"):
         first, m, alpha = _fit(xp, x)
-        slope = xp.where(first, (x.shape[0] - 1.0), -1.0) * (alpha * alpha) / max(x.shape[0], 1) / x
+        slope = xp.where(first, xp.asarray(x.shape[0] - 1.0), -1.0) * (alpha * alpha) / max(x.shape[0], 1) / x
         return (xp.astype(da * slope + xp.where(first, dm, 0.0) + 0 * m, dtype, copy=False),)
 
 

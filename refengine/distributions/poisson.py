@@ -415,7 +415,7 @@ def maximum_likelihood_vjp(g: Array, data: NonNegative) -> tuple[Array]:
     r"""Cotangent of the data, :math:`1/N` each."""
     xp, dtype, x, g = sample_of(data, g)
     with np.errstate(all="ignore"):
-        slope = xp.where(xp.all((x >= 0) & (x < xp.inf)), 1 / max(x.shape[0], 1), xp.nan)
+        slope = xp.where(xp.all((x >= 0) & (x < xp.inf)), xp.asarray(1 / max(x.shape[0], 1)), xp.nan)
         return (xp.astype(g * slope + xp.zeros_like(x), dtype, copy=False),)
 
 

@@ -145,7 +145,7 @@ def sf(x: Real, low: Real, high: Real) -> Array:
 
 
 def sf_vjp(g: Array, x: Real, low: Real, high: Real) -> tuple[Array, Array, Array]:
-    r"""Cotangents of x, low and high: those of the cdf with the other sign."""
+    r"""Cotangents of x, low and high: those of the cdf with the other sign, :math:`-\partial F`."""
     return _inside_vjp(lambda xp, x, a, b: tuple(-s for s in _share_slopes(xp, x, a, b)), g, x, low, high)
 
 
@@ -251,6 +251,8 @@ def sample(noise: Unit, low: Real, high: Real) -> Array:
     .. math:: x = (1 - u) a + u b
 
     noise: uniform on (0, 1), as from `noise`. Broadcast with low and high. Johnson et al. (1995), chapter 26.
+
+    noise and the parameters: broadcast together.
 
     >>> float(sample(0.25, 1.0, 2.0))
     1.25

@@ -441,7 +441,8 @@ def _icdf(xp: Any, u: Array, k: Array, scale: Array) -> tuple[Array, ...]:
     log_q = xp.log(xp.where(low | high, 1.0, q))
     half = xp.exp(log_q / k / 2)
     x = half * (scale * half)
-    du = half * (scale / k * (half / q)) / (1 - u)
+    small = (k <= 1) | (x < 1e-290)  # then half / q does not overflow
+    du = xp.where(small, half * (scale / k * (half / q)), x / k / q) / (1 - u)
     results = x, du, -half * (scale * (half * log_q) / k / k), half * half
     lower = 0.0 * x, xp.where(k > 1, xp.inf, xp.where(k < 1, 0.0, scale)), 0.0 * x, 0.0 * x
     results = tuple(xp.where(low, e, r) for e, r in zip(lower, results, strict=True))

@@ -152,7 +152,7 @@ def log_quotient(xp: Array, x: Array, y: Array, rest: Array) -> Array:
     """``log(x / y * rest)`` for positive x and y of any size and a moderate rest."""
     quotient = x / y
     fits = (quotient > 2.0**-900) & (quotient < 2.0**900)
-    return xp.where(fits, xp.log(xp.where(fits, quotient, 1.0) * rest), xp.log(x) - xp.log(y) + xp.log(rest))
+    return xp.where(fits, xp.log(xp.where(fits, quotient, 1.0) * rest), xp.log(x) - xp.log(y) + xp.log(x * 0 + rest))
 
 
 def deviance(xp: Array, x: Array, a: Array, b: Array, e: Array) -> Array:
