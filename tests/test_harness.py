@@ -5,7 +5,7 @@ A mutant wraps an operation's function, its vjp and its fused pass, and corrupts
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import import_module
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from refengine._walk import Operation
-from refengine.golden import load
+from refengine.golden import Case, load
 from tests import checks
 
 Corruption = Callable[[Any, list[Any], tuple[Any, ...]], tuple[Any, list[Any]]]
@@ -84,14 +84,16 @@ def corruptions(operation: Operation) -> tuple[Corruption, ...]:
     if not operation.has_vjp:
         return (next_index,)
     if not checks.elementwise(operation):
-        return (*EVERYWHERE, off_by_one_row)
+        planned = (*EVERYWHERE, off_by_one_row)  # no mutant where every row has the same slope: a mean
+        single = list(load(operation.path).cases[0].value) == ["value"]
+        return tuple(corrupt for corrupt in planned if not single or changes(operation, corrupt))
     planned = (*EVERYWHERE, *(ELEMENTWISE if len(operation.differentiable) > 1 else ELEMENTWISE[:2]))
     return tuple(corrupt for corrupt in planned if changes(operation, corrupt))
 
 
-def changes(operation: Operation, corrupt: Corruption) -> bool:
+def changes(operation: Operation, corrupt: Corruption, cases: Iterable[Case] = ()) -> bool:
     """Whether the truth of any case would be another: the sign of a slope that is always 0 would not."""
-    for case in load(operation.path).cases:
+    for case in cases or load(operation.path).cases:
         truth = [np.asarray(getattr(leaf, "hi", leaf)) for leaf in (*case.value.values(), *case.gradients.values())]
         value, slopes = corrupt(truth[0], truth[1:], tuple(case.arguments.values()))
         if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(truth, [value, *slopes], strict=True)):
@@ -147,6 +149,11 @@ def test_every_shared_check_catches_every_mutant(
     operation: Operation, check: Callable[[Operation, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for corrupt in corruptions(operation):
+        few = (
+            checks.fresh_cases(operation) if check is checks.agrees_with_exact and checks.elementwise(operation) else ()
+        )
+        if few and not changes(operation, corrupt, few):
+            continue  # a few chance points may miss the decade that is wrong
         with monkeypatch.context() as patch:
             plant(patch, operation, corrupt)
             with pytest.raises(AssertionError):

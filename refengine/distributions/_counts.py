@@ -57,7 +57,8 @@ def result(xp: Any, dtype: Any, value: Array, defined: Array) -> Array:
 def cotangents(g: Array, dtype: Any, defined: Array, *slopes: tuple[Array, Array]) -> tuple[Array, ...]:
     """``g * slope`` in the shape of each argument, nan where the value is."""
     xp = namespace(g)
-    return tuple(unbroadcast(g * xp.where(defined, slope, xp.nan), like, dtype) for slope, like in slopes)
+    with np.errstate(all="ignore"):
+        return tuple(unbroadcast(g * xp.where(defined, slope, xp.nan), like, dtype) for slope, like in slopes)
 
 
 def as_count(xp: Any, k: Array, defined: Array) -> Array:

@@ -282,8 +282,8 @@ def mean(p: Unit) -> Array:
 
 def mean_vjp(g: Array, p: Unit) -> tuple[Array]:
     """Cotangent of p, :math:`1`."""
-    _, dtype, g, q = elementwise(g=g, p=p)
-    return cotangents(g, dtype, unit(q), (1.0 + 0.0 * q, p))
+    xp, dtype, g, q = elementwise(g=g, p=p)
+    return cotangents(g, dtype, unit(q), (xp.ones_like(q), p))
 
 
 def variance(p: Unit) -> Array:
@@ -298,13 +298,15 @@ def variance(p: Unit) -> Array:
     0.1875
     """
     xp, dtype, p = elementwise(p=p)
-    return result(xp, dtype, p * (1 - p), unit(p))
+    with np.errstate(all="ignore"):
+        return result(xp, dtype, p * (1 - p), unit(p))
 
 
 def variance_vjp(g: Array, p: Unit) -> tuple[Array]:
     """Cotangent of p, :math:`1 - 2p`."""
     _, dtype, g, q = elementwise(g=g, p=p)
-    return cotangents(g, dtype, unit(q), (1 - 2 * q, p))
+    with np.errstate(all="ignore"):
+        return cotangents(g, dtype, unit(q), (1 - 2 * q, p))
 
 
 def mode(p: Unit) -> Array:

@@ -80,6 +80,8 @@ def test_parameters_out_of_their_domain_give_nan(op: Operation, on: str) -> None
 
 @over([(o, b) for o, b in SCALAR if o.name in BEYOND])
 def test_beyond_the_support(op: Operation, on: str) -> None:
+    if op.module.endswith("von_mises"):
+        pytest.skip("a circle has no outside")
     below, above = BEYOND[op.name]
     name = next(name for name in DATA if name in op.domains)
     domain = op.domains[name]

@@ -87,7 +87,8 @@ def test_the_density_is_the_derivative_of_the_distribution_function(name: str) -
     for case in load(f"distributions.{name}.cdf").cases:
         if case.result == "required" and all(a.ndim == 0 for a in case.arguments.values()):
             slope = float(case.gradients["x"].hi)
-            density = float(np.exp(module(name).log_prob(*case.arguments.values())))
+            with np.errstate(over="ignore"):
+                density = float(np.exp(module(name).log_prob(*case.arguments.values())))
             unit = float(case.gradient_condition["x"]) + abs(slope)
             if np.isfinite(unit) and abs(slope) > 1e-290:
                 log_size = 1 + abs(float(np.log(density))) if density > 0 else 1.0
@@ -143,9 +144,11 @@ def test_divergence_is_the_mean_of_the_log_ratio(name: str) -> None:
     }
     if name == "pareto":
         other["scale"] = given["scale"] / 1.25
+    if name == "laplace":  # one kink, at the median
+        other["loc"] = given["loc"]
     ratio = expectation(lambda x: log_prob(name, x) - d.log_prob(x, *other.values()), quantile(name))
     np.testing.assert_allclose(d.kl_divergence(*given.values(), *other.values()), ratio, rtol=1e-9, atol=1e-10)
-    assert float(d.kl_divergence(*given.values(), *given.values())) == 0.0
+    assert abs(float(d.kl_divergence(*given.values(), *given.values()))) < 2.0**-100
 
 
 @having(COUNTS, "log_prob")
@@ -204,7 +207,8 @@ def test_samples_follow_the_distribution(name: str) -> None:
     assert kstwo.sf(gap, SAMPLES) > FALSE_ALARM / len(SAMPLED)
 
 
-PATHWISE = [n for n in CONTINUOUS if {"sample", "mean", "variance"} <= FUNCTIONS[n].keys()]
+# on a circle mean and variance are those of directions
+PATHWISE = [n for n in CONTINUOUS if {"sample", "mean", "variance"} <= FUNCTIONS[n].keys() and n != "von_mises"]
 UNIFORM_NOISE = [n for n in PATHWISE if "normal" not in module(n).noise.__name__]
 
 
