@@ -36,9 +36,10 @@ def fused(loop: Any, names: Sequence[str], g: Any, **arguments: Any) -> tuple[An
     out = np.empty((1 + len(names), vectors[0].size))
     loop(*vectors, *out)
     value, *slopes = out.reshape(len(out), *shape)
-    return value.astype(dtype, copy=False), tuple(
-        unbroadcast(slope, arguments[name], gradient_dtype) for slope, name in zip(slopes, names, strict=True)
-    )
+    with np.errstate(all="ignore"):  # what float32 cannot hold
+        return value.astype(dtype, copy=False), tuple(
+            unbroadcast(slope, arguments[name], gradient_dtype) for slope, name in zip(slopes, names, strict=True)
+        )
 
 
 def flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:
