@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
