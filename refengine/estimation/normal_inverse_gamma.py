@@ -280,7 +280,7 @@ def _centred(xp: Any, x: Array) -> tuple[Array, Array, Array]:
     mean = mean_of(xp, x)
     centred = x - per_row(mean)
     varied = xp.any(x != x[..., :1], axis=-1) if x.shape[-1] else xp.zeros(mean.shape, dtype=xp.bool)
-    return mean, centred, xp.where(varied, 1.0 * x.shape[-1], xp.nan)
+    return mean, centred, xp.where(varied, 0.0 * mean + x.shape[-1], xp.nan)
 
 
 def _squares(xp: Any, x: Array, loc: Array, kappa: Array) -> tuple[Array, Array]:

@@ -63,6 +63,6 @@ def bessel_ratio_value_and_vjp(g: Array, x: NonNegative, *, order: float) -> tup
 def checked(order: float) -> float:
     """The order as a float; ValueError unless it is finite and not negative."""
     order = check_number("order", order)
-    if not 0 <= order < np.inf:
+    if not 0 <= order < float("inf"):
         raise ValueError(f"order must be finite and not negative, got {order}")
     return order

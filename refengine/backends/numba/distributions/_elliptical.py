@@ -221,9 +221,10 @@ def value_and_vjp(kind: int, g: Any, x: Any, mean: Any, df: Any = None, **matrix
     to_x = dx.reshape(*shape, size)
     to_matrix = dmatrix.sum(axis=0) if group > 1 else dmatrix.reshape(*shape, size, size)
     to_matrix = to_matrix.reshape((1,) * (m1.ndim - to_matrix.ndim) + to_matrix.shape)
-    cotangents = {"x": unbroadcast(to_x, x1, dtype), "mean": unbroadcast(-to_x, mean1, dtype)}
-    cotangents |= {name: unbroadcast(to_matrix, m1, dtype), "df": unbroadcast(ddf.reshape(shape), df1, dtype)}
-    return value.reshape(shape).astype(dtype, copy=False), cotangents
+    with np.errstate(all="ignore"):  # what float32 cannot hold
+        cotangents = {"x": unbroadcast(to_x, x1, dtype), "mean": unbroadcast(-to_x, mean1, dtype)}
+        cotangents |= {name: unbroadcast(to_matrix, m1, dtype), "df": unbroadcast(ddf.reshape(shape), df1, dtype)}
+        return value.reshape(shape).astype(dtype, copy=False), cotangents
 
 
 def _rows(array: np.ndarray, shape: tuple[int, ...], rank: int) -> np.ndarray:

@@ -35,9 +35,10 @@ def fused_rows(
     value = np.empty(count)
     loop(cotangent, *wide, *narrow, value, *slopes.values())
     shapes = {n: (*lead, size) if n in vectors else lead for n in names}
-    return value.reshape(lead).astype(dtype, copy=False)[()], tuple(
-        unbroadcast(s.reshape(shapes[n]), (vectors | numbers)[n], gradient_dtype) for n, s in slopes.items()
-    )
+    with np.errstate(all="ignore"):  # what float32 cannot hold
+        return value.reshape(lead).astype(dtype, copy=False)[()], tuple(
+            unbroadcast(s.reshape(shapes[n]), (vectors | numbers)[n], gradient_dtype) for n, s in slopes.items()
+        )
 
 
 def _copied(array: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -21,7 +21,7 @@ def _pointwise(k, p):
     if not 0.0 <= k < math.inf or math.floor(k) != k:
         return -math.inf, 0.0
     if k == 0.0:
-        return math.log(p), 1.0 / p
+        return math.log(p), 1.0 / abs(p)  # -0.0 is 0
     if p == 0.0 or p == 1.0:
         return -math.inf, math.inf if p == 0.0 else -math.inf
     trials, rest = _gamma.two_sum(k, 1.0)
