@@ -18,6 +18,7 @@ from refengine.special._gauss_legendre import POINTS, WEIGHTS
 from refengine.special._saddle_point import log_quotient
 
 _DEPTH = 48.0  # the exponent beyond which no moment counts
+_STEPS = 100  # of Newton's method
 _DEEP, _NEAR = 72.0, 24.0  # and for the mean of a factor whose logarithm is at most the other number there
 
 
@@ -291,3 +292,110 @@ def _lost(
     share = outside / mass
     step = xp.abs(cut.origin - q.origin) / q.scale
     return xp.where(share < 0.5, -xp.log1p(-share), _fall(q, step) + xp.log(mass / cut_mass))
+
+
+class Fit(NamedTuple):
+    """An estimate for data with mean 0 and variance 1, and the data's own mean and standard deviation."""
+
+    loc: Array
+    scale: Array
+    low: Array
+    high: Array
+    middle: Array
+    rest: Array  # what rounding took from the mean
+    unit: Array
+
+
+def fit(xp: Any, x: Array, low: Array, high: Array) -> Fit | None:
+    """Newton's method on the concave log likelihood of (loc / scale^2, 1 / scale^2); None where it has no maximum."""
+    if x.shape[0] < 2 or not bool(xp.all((x >= low) & (x <= high) & xp.isfinite(x)) & (low < high)):
+        return None
+    middle = xp.mean(x)
+    rest = xp.mean(x - middle)
+    unit = xp.sqrt(xp.mean(((x - middle) - rest) ** 2))
+    if not bool(unit > 0):
+        return None
+    low, high = (((end - middle) - rest) / unit for end in (low, high))
+    if not bool(_exponential_variance(xp, low, high) > 1):
+        return None
+    tilt, weight, settled = 0.0 * unit, 1.0 + 0.0 * unit, 0
+    for _ in range(_STEPS):
+        mean, second, step = _step(xp, tilt, weight, low, high)
+        settled += bool(xp.abs(step[0]) + xp.abs(step[1]) < 1e-6 * (1 + xp.abs(tilt) + weight))
+        share, slope = 1.0, step[0] * mean - step[1] * (second - 1) / 2  # of the likelihood along minus the step
+        level = _cost(xp, tilt, weight, low, high)
+        while share > 1e-12 and not settled:
+            trial = tilt - share * step[0], weight - share * step[1]
+            if bool(trial[1] > 0) and bool(_cost(xp, *trial, low, high) <= level - share * slope / 4):
+                break
+            share = share / 2
+        tilt, weight = tilt - share * step[0], weight - share * step[1]
+        if settled == 3:
+            break
+    return Fit(tilt / weight, 1 / xp.sqrt(weight), low, high, middle, rest, unit)
+
+
+def _step(xp: Any, tilt: Array, weight: Array, low: Array, high: Array) -> tuple[Array, Array, tuple[Array, Array]]:
+    """E[x], E[x^2], and Newton's step for the density exp(tilt x - weight x^2 / 2)."""
+    f, mean, m = _at(xp, tilt, weight, low, high)
+    second = mean * mean + f.scale * f.scale * m.y2
+    y2, y3 = f.scale**2 * m.y2, f.sign * f.scale**3 * m.y3
+    # in the basis x, (x - mean)^2: minus half the second is what the weight multiplies
+    det = y2 * f.scale**4 * m.squares - y3 * y3
+    lack_1, lack_2 = mean, (y2 + mean * mean) - 1 - 2 * mean * mean
+    by_square = (y2 * lack_2 - y3 * lack_1) / det
+    by_mean = (lack_1 - y3 * by_square) / y2
+    return mean, second, (by_mean - 2 * mean * by_square, -2 * by_square)
+
+
+def _at(xp: Any, tilt: Array, weight: Array, low: Array, high: Array) -> tuple[Frame, Array, _Central]:
+    f = frame(xp, tilt / weight, 1 / xp.sqrt(weight), low, high)
+    m = _central(xp, f)
+    return f, f.origin + f.sign * (f.scale * m.first), m
+
+
+def _cost(xp: Any, tilt: Array, weight: Array, low: Array, high: Array) -> Array:
+    """Minus the average log likelihood, but for a constant."""
+    f = frame(xp, tilt / weight, 1 / xp.sqrt(weight), low, high)
+    mass, *_ = moments(xp, f)
+    return log_product(xp, f.scale, mass) + f.origin * (tilt - weight * f.origin / 2) + weight / 2
+
+
+def _exponential_variance(xp: Any, low: Array, high: Array) -> Array:
+    """The variance of the exponential density on the interval whose mean is 0, which no normal density reaches."""
+    if bool(xp.isinf(low)) or bool(xp.isinf(high)):
+        return xp.minimum(low * low, high * high)
+    half, aim = (high - low) / 2, xp.abs(high + low) / (high - low)  # coth(k) - 1/k = aim
+    k = aim * (3 - aim * aim) / (1 - aim * aim)
+    for _ in range(20):
+        k = k - (_langevin(xp, k) - aim) / _langevin_slope(xp, k)
+    return half * half * _langevin_slope(xp, k)
+
+
+def _langevin(xp: Any, k: Array) -> Array:
+    safe = xp.where(k > 1e-2, k, 1.0)
+    return xp.where(k > 1e-2, 1 / xp.tanh(safe) - 1 / safe, k / 3 * (1 - k * k / 15 * (1 - k * k * 2 / 21)))
+
+
+def _langevin_slope(xp: Any, k: Array) -> Array:
+    safe = xp.where(k > 1e-2, k, 1.0)
+    decay = xp.exp(-2 * safe)
+    return xp.where(
+        k > 1e-2, 1 / safe**2 - 4 * decay / (1 - decay) ** 2, (1 - k * k / 5 * (1 - k * k * 2 / 21 * 5)) / 3
+    )
+
+
+def fit_slopes(xp: Any, found: Fit, x: Array, to_loc: Array, to_scale: Array) -> tuple[Array, Array, Array]:
+    """Cotangents of the data and of both ends: those of the two equations for mean and variance, solved."""
+    loc, scale, low, high, middle, rest, unit = found
+    f = frame(xp, loc, scale, low, high)
+    m = _central(xp, f)
+    c, y3 = f.r + m.first, f.sign * m.y3
+    det = m.y2 * m.squares - m.y3 * m.y3
+    to_mean = (to_loc * (m.squares + 2 * c * m.y3) - to_scale * y3) / det
+    to_variance = (to_scale * m.y2 - to_loc * f.sign * m.cross) / det / scale
+    _, _, _, _, *of_mean = mean(xp, loc, scale, low, high)
+    _, _, _, _, *of_variance = variance(xp, loc, scale, low, high)
+    by_low, by_high = (-(to_mean * p + to_variance * q) for p, q in zip(of_mean, of_variance, strict=True))
+    y = ((x - middle) - rest) / unit
+    return (to_mean + 2 * y * to_variance) / x.shape[0], by_low, by_high

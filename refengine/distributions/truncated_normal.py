@@ -22,7 +22,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from refengine._arrays import check_shape, elementwise
 from refengine.distributions import _truncated_normal
+from refengine.distributions._location_scale import Parameters
 from refengine.distributions._noise import uniform as noise
 from refengine.distributions._pointwise import both, cotangents, flat, value
 from refengine.distributions._truncated_normal import Frame, ends, frame, log_product, mass_from, moments, reach_of
@@ -30,6 +34,7 @@ from refengine.domains import Array, Positive, Real, Unit
 from refengine.special._gauss_legendre import POINTS, WEIGHTS
 
 __all__ = [
+    "Parameters",
     "cdf",
     "cdf_vjp",
     "entropy",
@@ -45,6 +50,8 @@ __all__ = [
     "log_prob_vjp",
     "log_sf",
     "log_sf_vjp",
+    "maximum_likelihood",
+    "maximum_likelihood_vjp",
     "mean",
     "mean_vjp",
     "mode",
@@ -385,6 +392,62 @@ def kl_divergence_vjp(
     """
     p = {"loc_p": loc_p, "scale_p": scale_p, "low_p": low_p, "high_p": high_p}
     return cotangents(_truncated_normal.kl, g, **p, loc_q=loc_q, scale_q=scale_q, low_q=low_q, high_q=high_q)
+
+
+def maximum_likelihood(data: Real, low: Real, high: Real) -> Parameters:
+    r"""The loc and scale of largest likelihood between known ends.
+
+    .. math:: E[x] = \bar x, \qquad \operatorname{Var}(x) = \frac1N \sum_i (x_i - \bar x)^2
+
+    data: (N,); low, high: one number each. The log likelihood is concave in :math:`\mu/\sigma^2` and
+    :math:`1/\sigma^2`, so the estimate is unique. nan where there is none: fewer than two distinct numbers, one outside
+    [low, high], or a variance as large as that of the exponential density on [low, high] with the mean of the data, or
+    larger: the likelihood grows towards it and beyond. Tested where loc is within 30 standard deviations of the data.
+    Johnson, Kotz and Balakrishnan (1994), section 10.1.
+
+    >>> found = maximum_likelihood([1.0, 1.5, 2.0], 0.0, 3.0)
+    >>> round(float(found.loc), 12)
+    1.5
+    """
+    xp, dtype, x, low, high = _data(data, low, high)
+    with np.errstate(all="ignore"):
+        fit = _truncated_normal.fit(xp, x, low, high)
+        nothing = xp.asarray(xp.nan, dtype=xp.float64)
+        found = (
+            (nothing, nothing) if fit is None else (fit.middle + (fit.rest + fit.unit * fit.loc), fit.unit * fit.scale)
+        )
+        return Parameters(*(xp.astype(v, dtype, copy=False) for v in found))
+
+
+def maximum_likelihood_vjp(g: Parameters, data: Real, low: Real, high: Real) -> tuple[Array, Array, Array]:
+    r"""Cotangents of the data and of both ends, by the implicit function theorem.
+
+    With y = z - E[z], c = E[z] and :math:`\det = E[y^2] \operatorname{Var}(y^2) - E[y^3]^2`, in units of the data,
+
+    .. math::
+        \bar m = \frac{g_\mu \operatorname{Cov}(y^2, z^2) - g_\sigma E[y^3]}{\det}, \quad
+        \bar v = \frac{g_\sigma E[y^2] - g_\mu \operatorname{Cov}(y, z^2)}{\sigma \det}, \quad
+        \bar x_i = \frac{\bar m + 2 (x_i - \bar x) \bar v}{N}
+
+    and to an end minus :math:`\bar m, \bar v` times the slopes of mean and variance to it.
+    """
+    xp, dtype, x, a, b, to_loc, to_scale = _data(data, low, high, g[0], g[1])
+    with np.errstate(all="ignore"):
+        fit = _truncated_normal.fit(xp, x, a, b)
+        if fit is None:
+            found = x * xp.nan, a * xp.nan, b * xp.nan
+        else:
+            found = _truncated_normal.fit_slopes(xp, fit, x, to_loc, to_scale)
+        by_data, by_low, by_high = (xp.astype(v, dtype, copy=False) for v in found)
+        return by_data, by_low, by_high
+
+
+def _data(data: Array, low: Array, high: Array, *others: Array) -> tuple[Any, ...]:
+    names = {"data": data, "low": low, "high": high} | {f"g{i}": v for i, v in enumerate(others)}
+    xp, dtype, *arrays = elementwise(**names)
+    for name, array, shape in zip(names, arrays, (("N",), (), ()), strict=False):
+        check_shape(name, array, shape)
+    return xp, dtype, *arrays
 
 
 def mode(loc: Real, scale: Positive, low: Real, high: Real) -> Array:
