@@ -252,6 +252,65 @@ def mean(loc: Number, scale: Number, low: Number, high: Number) -> Any:
     return loc + scale * _first(loc, scale, low, high, _mass(loc, scale, low, high))
 
 
+def _second(loc: Number, scale: Number, low: Number, high: Number, mass: Number) -> Any:
+    """E[z^2]."""
+    return 1 + (_density(loc, scale, low, 1) - _density(loc, scale, high, 1)) / mass
+
+
+@pointwise
+def variance(loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """scale^2 (E[z^2] - E[z]^2).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not _defined(loc, scale, low, high):
+        return undefined(loc, scale, low, high)
+    mass = _mass(loc, scale, low, high)
+    first = _first(loc, scale, low, high, mass)
+    return scale * scale * (_second(loc, scale, low, high, mass) - first * first) + _none(low, high)
+
+
+@pointwise
+def entropy(loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """Minus the mean of the log density.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not _defined(loc, scale, low, high):
+        return undefined(loc, scale, low, high)
+    mass = _mass(loc, scale, low, high)
+    found = _second(loc, scale, low, high, mass) / 2 + log(2 * pi()) / 2 + log(scale) + log(mass)
+    return found + _none(low, high)
+
+
+@pointwise
+def kl_divergence(
+    loc_p: Number,
+    scale_p: Number,
+    low_p: Number,
+    high_p: Number,
+    loc_q: Number,
+    scale_q: Number,
+    low_q: Number,
+    high_q: Number,
+) -> Any:
+    """The mean under p of log p - log q; inf where p is not inside q.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    p, q = (loc_p, scale_p, low_p, high_p), (loc_q, scale_q, low_q, high_q)
+    if not (_defined(*p) and _defined(*q)):
+        return undefined(*p, *q)
+    if low_p < low_q or high_p > high_q:
+        return level(inf, *p, *q)
+    mass = _mass(*p)
+    first, second = _first(*p, mass), _second(*p, mass)
+    off = loc_p - loc_q
+    square = (scale_p * scale_p * second + 2 * off * scale_p * first + off * off) / (scale_q * scale_q)  # of z_q
+    logs = log(scale_q * _mass(*q)) - log(scale_p * mass)
+    return logs + (square - second) / 2 + _none(low_p, high_p, low_q, high_q)
+
+
 @pointwise
 def mode(loc: Number, scale: Number, low: Number, high: Number) -> Any:
     """The point of the interval next to loc.
@@ -429,4 +488,37 @@ def _level(rng: np.random.Generator) -> float:
 draw_icdf, draw_sample = _probabilities("u"), _probabilities("noise")
 
 
-draw_mean = draw_mode = _cases(False)
+draw_mean = draw_mode = draw_variance = draw_entropy = _cases(False)
+
+
+def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
+    """Pairs with one support or a larger one for q, far apart and close, from the parameters of the other draws."""
+    names = ("loc", "scale", "low", "high")
+    for i, case in enumerate(_cases(False)(rng)):
+        p = case.arguments
+        if case.result == "invalid" or any(isinstance(v, np.ndarray) for v in p.values()):
+            q, flags = {"loc": 0.25, "scale": 1.5, "low": -8.0, "high": inf}, case.flags
+        else:
+            q, flags = dict(zip(names, _other(rng, i % 5, *(p[n] for n in names)), strict=True)), case.flags
+            if not (q["low"] <= p["low"] and p["high"] <= q["high"]):
+                flags = (*flags, "OUT_OF_SUPPORT")
+        pair = {f"{n}_p": v for n, v in p.items()} | {f"{n}_q": v for n, v in q.items()}
+        yield Draw(pair, flags=flags, difficulty=case.difficulty, result=case.result)
+    good = dict(zip(names, (0.0, 1.0, -1.0, 2.0), strict=True))
+    for bad in ({"scale": 0.0}, {"loc": nan}, {"low": 3.0}):
+        pair = {f"{n}_p": v for n, v in good.items()} | {f"{n}_q": v for n, v in (good | bad).items()}
+        yield Draw(pair, result="invalid")
+
+
+def _other(rng: np.random.Generator, kind: int, loc: float, scale: float, low: float, high: float) -> Any:
+    """Parameters of q: close or not, with the same support, a wider one, one more open, seldom a narrower one."""
+    off = decades(rng, 1e-12, 1e-2) if kind == 0 else decades(rng, 1e-2, 3)
+    width = min(high - low, 10 * scale)
+    q = [loc + off * rng.normal() * scale, scale * float(np.exp(off * rng.normal())), low, high]
+    if kind == 2:
+        q[2:] = [low - decades(rng, 1e-6, 3) * width, high + decades(rng, 1e-6, 3) * width]
+    if kind == 3:
+        q[2:] = [(-inf, high), (low, inf)][int(rng.integers(2))]
+    if kind == 4 and rng.integers(6) == 0:
+        q[2] = low + width / 4 if low > -inf else loc
+    return [float(v) for v in q]
