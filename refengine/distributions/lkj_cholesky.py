@@ -138,7 +138,7 @@ def entropy(concentration: Positive, *, size: int) -> Array:
               + \tfrac n2 \log\pi - \log\frac{\Gamma(\alpha_n + \frac n2)}{\Gamma(\alpha_n)} \right], \qquad
               \alpha_n = \eta + \tfrac{D-1-n}2
 
-    concentration: (...), which is the result's shape; size: D, at least 1. A concentration that is not positive and
+    concentration: (...), broadcast; size: D, at least 1. A concentration that is not positive and
     finite: nan. The square of :math:`L_{ii}, i = n + 1`, is a beta variate with shapes :math:`\alpha_n, n/2`, whose
     logarithm has the expectation in parentheses, less its sign: the expectation of minus the logarithm of the density
     of Lewandowski, Kurowicka and Joe (2009), section 3.
