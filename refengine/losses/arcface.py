@@ -2,30 +2,17 @@ r"""ArcFace: a margin added to the angle between a row and its class."""
 
 from __future__ import annotations
 
-from math import cos, inf, pi, sin
-from typing import Annotated, Any
+from math import cos, pi, sin
+from typing import Any
 
-import numpy as np
-
-from refengine._arrays import as_float64, check_labels, check_number, check_option, check_shape, promote
-from refengine.domains import Array, Interval, Labels, Real
-from refengine.losses._rows import (
-    REDUCTIONS,
-    across,
-    check_rows_and_classes,
-    direction,
-    label_entropy,
-    one_hot,
-    reduce,
-    spread,
-    tangent,
-)
+from refengine._arrays import check_number, check_option
+from refengine.domains import Array, Labels, Real
+from refengine.losses import _heads
+from refengine.losses._heads import GRADIENTS, Cosine, Target
 
 __all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
 
 BOUNDARIES = ("none", "monotonic", "easy", "clip", "identity")
-GRADIENTS = ("exact", "straight_through")
-Cosine = Annotated[Array, Interval(-1, 1, closed=True)]
 
 
 def logits(
@@ -53,13 +40,11 @@ def logits(
     Wrong shapes, labels, options, a scale or margin out of range are a ValueError; labels that are not integers,
     constants and cotangents that are not real numbers a TypeError. Source: Deng et al. 2019, eq. 3 (boundary "none").
 
+    >>> import numpy as np
     >>> logits(np.array([[0.0, 0.5]]), np.array([0]), scale=2.0, margin=np.pi / 6).round(15).tolist()
     [[-1.0, 1.0]]
     """
-    xp, dtype, c, hot = _checked_cosine(cosine, labels, scale, margin, boundary, gradient)
-    with np.errstate(all="ignore"):
-        value, *_ = _margin(xp, c, xp.sqrt((1 - c) * (1 + c)), margin, boundary)
-        return xp.astype(scale * xp.where(hot, value, c), dtype, copy=False)
+    return _heads.logits(cosine, labels, scale, _target(scale, margin, boundary, gradient))
 
 
 def logits_vjp(
@@ -94,18 +79,7 @@ def logits_value_and_vjp(
     gradient: str = "exact",
 ) -> tuple[Array, tuple[Array]]:
     """``logits`` and its vjp."""
-    xp, dtype, c, hot = _checked_cosine(cosine, labels, scale, margin, boundary, gradient)
-    g = as_float64(xp, "g", g)
-    check_shape("g", g, ("N", "C"), N=c.shape[0], C=c.shape[1])
-    with np.errstate(all="ignore"):
-        sine = xp.sqrt((1 - c) * (1 + c))
-        value, p, q = _margin(xp, c, sine, margin, boundary)
-        if gradient == "straight_through":
-            p, q = 1 + 0 * c, 0 * c
-        slope = xp.where(hot, p + xp.where(q == 0, 0.0, q * c / sine), 1 + 0 * c)
-        return xp.astype(scale * xp.where(hot, value, c), dtype, copy=False), (
-            xp.astype(scale * g * slope, dtype, copy=False),
-        )
+    return _heads.logits_value_and_vjp(g, cosine, labels, scale, _target(scale, margin, boundary, gradient))
 
 
 def loss(
@@ -131,17 +105,14 @@ def loss(
     rounded: its relative error is of the order of s units in the last place. Errors as for `logits`.
     Source: Deng et al. 2019, eq. 3.
 
+    >>> import numpy as np
     >>> x = np.array([[1.0, 1.0]])  # 45 degrees from both classes; the margin of 45 degrees makes the target's cosine 0
     >>> round(float(loss(x, np.eye(2), np.array([0]), scale=np.sqrt(2), margin=np.pi / 4)), 15)
     1.313261687518223
     >>> round(float(np.log1p(np.e)), 15)
     1.313261687518223
     """
-    constants = {"scale": scale, "margin": margin, "boundary": boundary, "gradient": gradient}
-    xp, dtype, x, weight, y = _checked_rows(x, weight, labels, constants, reduction)
-    with np.errstate(all="ignore"):
-        *_, losses, _ = _rows(xp, x, weight, y, constants)
-        return xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
+    return _heads.loss(x, weight, labels, scale, _target(scale, margin, boundary, gradient), reduction)
 
 
 def loss_vjp(
@@ -189,74 +160,35 @@ def loss_value_and_vjp(
     reduction: str = "mean",
 ) -> tuple[Array, tuple[Array, Array]]:
     """``loss`` and its vjp from the same cosines."""
-    constants = {"scale": scale, "margin": margin, "boundary": boundary, "gradient": gradient}
-    xp, dtype, x, weight, y = _checked_rows(x, weight, labels, constants, reduction)
-    rows = spread(xp, g, x.shape[0], reduction)[:, None]
-    with np.errstate(all="ignore"):
-        hot, (unit, *length), (unit_w, *length_w), e_x, e_w, fall, losses, slopes = _rows(xp, x, weight, y, constants)
-        slopes = scale * rows * slopes
-        others = xp.where(hot, 0.0, slopes)
-        target = xp.sum(xp.where(hot, slopes, 0.0), axis=1, keepdims=True) * fall
-        dx = (across(xp, others @ unit_w, unit) + target * e_x) / length[0] / length[1]
-        of_class = xp.astype(hot, xp.float64).T @ (target * e_w)
-        dw = (across(xp, others.T @ unit, unit_w) + of_class) / length_w[0] / length_w[1]
-        value = xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
-        return value, (xp.astype(dx, dtype, copy=False), xp.astype(dw, dtype, copy=False))
+    target = _target(scale, margin, boundary, gradient)
+    return _heads.loss_value_and_vjp(g, x, weight, labels, scale, target, reduction)
+
+
+def _target(scale: float, margin: float, boundary: str, gradient: str) -> Target:
+    _check_constants(scale, margin, boundary, gradient)
+    return _heads.with_gradient(lambda xp, c, sine: _margin(xp, c, sine, margin, boundary), gradient)
 
 
 def _margin(xp: Any, c: Array, sine: Array, margin: float, boundary: str) -> tuple[Any, Any, Any]:
-    """The target's value for ``cos(theta) = c, sin(theta) = sine``; p and q in minus its derivative, p sine + q c.
+    """The target's value for ``cos(theta) = c, sin(theta) = sine``, minus its derivative to theta, its slope in c.
 
     cos(theta + m) = c cos m - sine sin m and sin(theta + m) = sine cos m + c sin m: the angle itself is not needed.
     """
     cosine_m, sine_m = cos(margin), sin(margin)
-    value, zero = c * cosine_m - sine * sine_m, 0.0 * c
-    if boundary == "none" or margin == 0:  # without a margin every rule is the cosine itself
-        return value, cosine_m + zero, sine_m + zero
+    if margin == 0:  # every rule is the cosine itself
+        return _heads.plain(xp, c, sine)
+    value, fall, slope = c * cosine_m - sine * sine_m, sine * cosine_m + c * sine_m, cosine_m + sine_m * (c / sine)
+    if boundary == "none":
+        return value, fall, slope
     holds = c > 0 if boundary == "easy" else c > -cosine_m
-    below = {"clip": -1.0 + zero, "monotonic": c - margin * sine_m}.get(boundary, c)
-    p_below = zero if boundary == "clip" else 1.0 + zero
-    return xp.where(holds, value, below), xp.where(holds, cosine_m, p_below), xp.where(holds, sine_m + zero, zero)
-
-
-def _rows(xp: Any, x: Array, weight: Array, y: Array, constants: dict[str, Any]) -> tuple[Any, ...]:
-    """Directions of x and weight; unit tangents, minus the target's derivative to its angle; losses and slopes."""
-    to_x, to_w, hot = direction(xp, x), direction(xp, weight), one_hot(xp, y, weight.shape[0])
-    own = xp.take(to_w[0], y, axis=0)
-    sine, e_x = tangent(xp, to_x[0], own)
-    _, e_w = tangent(xp, own, to_x[0])
-    c = xp.clip(to_x[0] @ to_w[0].T, -1.0, 1.0)
-    target = xp.sum(xp.where(hot, c, 0.0), axis=1)
-    value, p, q = _margin(xp, target, sine, constants["margin"], constants["boundary"])
-    losses, slopes = label_entropy(xp, xp.where(hot, value[:, None], c), hot, constants["scale"])
-    fall = sine if constants["gradient"] == "straight_through" else p * sine + q * target
-    return hot, to_x, to_w, e_x, e_w, fall[:, None], losses, slopes
+    below = {"clip": -1.0 + 0 * c, "monotonic": c - margin * sine_m}.get(boundary, c)
+    moves = 0.0 if boundary == "clip" else 1.0 + 0 * c
+    return xp.where(holds, value, below), xp.where(holds, fall, moves * sine), xp.where(holds, slope, moves + 0 * c)
 
 
 def _check_constants(scale: float, margin: float, boundary: str, gradient: str) -> None:
     check_option("boundary", boundary, BOUNDARIES)
     check_option("gradient", gradient, GRADIENTS)
-    if not 0 < check_number("scale", scale) < inf:
-        raise ValueError(f"scale must be positive and finite, got {scale!r}")
+    _heads.check_scale(scale)
     if not 0 <= check_number("margin", margin) <= pi:
         raise ValueError(f"margin must lie in 0..pi (radians), got {margin!r}")
-
-
-def _checked_cosine(cosine: Array, labels: Array, *constants: Any) -> tuple[Any, Any, Any, Any]:
-    _check_constants(*constants)
-    xp, dtype, c = promote(cosine=cosine)
-    check_shape("cosine", c, ("N", "C"))
-    hot = one_hot(xp, check_labels("labels", labels, *c.shape), c.shape[1])
-    c = xp.astype(c, xp.float64, copy=False)
-    return xp, dtype, xp.where(xp.abs(c) <= 1, c, xp.nan), hot
-
-
-def _checked_rows(x: Array, weight: Array, labels: Array, constants: Any, reduction: str) -> tuple[Any, ...]:
-    _check_constants(**constants)
-    check_option("reduction", reduction, REDUCTIONS)
-    xp, dtype, x, weight = promote(x=x, weight=weight)
-    check_rows_and_classes(x, weight)
-    if weight.shape[0] == 0:
-        raise ValueError(f"weight must have shape (C, D) with C >= 1, got {tuple(weight.shape)}")
-    y = check_labels("labels", labels, x.shape[0], weight.shape[0])
-    return xp, dtype, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y

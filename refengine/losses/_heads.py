@@ -1,0 +1,222 @@
+r"""What the class-level heads share: a margin head is its target function of the angle, and this text.
+
+A target is a function ``target(xp, c, sine)`` of the cosine and sine of the angle :math:`\theta` between a row and its
+own class. It returns ``value, fall, slope``: t, its derivative :math:`-dt/d\theta`, and :math:`dt/dc`, which is
+``fall / sine`` with the limit where the sine is 0; a fourth is t - c dt/dc, where it can be had without cancellation.
+Everything here is float64; results get the dtype of the inputs.
+
+The logits are :math:`a_{ij} c_{ij}` for the other classes and :math:`a_{iy} t(\theta_i)` for the label, with the
+amplitude a = s; or :math:`\|x_i\|` (scale None); or :math:`\|x_i\| \|w_j\|` (scale None, ``weight_length``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+
+from refengine._arrays import as_float64, check_labels, check_number, check_option, check_shape, promote
+from refengine.domains import Array, Interval
+from refengine.losses._rows import (
+    REDUCTIONS,
+    across,
+    check_rows_and_classes,
+    direction,
+    label_entropy,
+    one_hot,
+    reduce,
+    spread,
+    tangent,
+)
+
+GRADIENTS = ("exact", "straight_through")
+Cosine = Annotated[Array, Interval(-1, 1, closed=True)]
+Target: TypeAlias = Callable[[Any, Any, Any], tuple[Any, ...]]
+
+
+def check_scale(scale: Any, name: str = "scale") -> float:
+    """ValueError unless the scale is positive and finite."""
+    if not 0 < check_number(name, scale) < inf:
+        raise ValueError(f"{name} must be positive and finite, got {scale!r}")
+    return float(scale)
+
+
+def check_range(name: str, value: Any, low: float, high: float) -> float:
+    """ValueError unless ``low <= value <= high`` and the value is finite."""
+    if not low <= check_number(name, value) <= high or abs(float(value)) == inf:
+        raise ValueError(f"{name} must be finite and lie in {low:g}..{high:g}, got {value!r}")
+    return float(value)
+
+
+def plain(xp: Any, c: Array, sine: Array) -> tuple[Any, Any, Any]:
+    """The target without a margin: the cosine itself."""
+    return c, sine, 1 + 0 * c
+
+
+def multiple_angle(xp: Any, c: Array, sine: Array, factor: float, shift: float) -> tuple[Any, ...]:
+    r"""The target :math:`\cos(m \theta + b)`, its ``fall`` :math:`m \sin(m \theta + b)`, and its slope.
+
+    For a whole m the angle is counted from the nearer end: :math:`m \theta = m \pi - m \phi`, so that near pi the sine
+    keeps its digits. The slope is inf at c = 1 and -1, unless the fall is 0 too.
+    """
+    if factor == 1 and shift == 0:
+        return plain(xp, c, sine)
+    fold = (c < 0) if factor == round(factor) else (c != c)
+    angle = factor * xp.atan2(sine, xp.where(fold, -c, c))
+    angle = xp.where(fold, shift - angle, shift + angle)
+    sign = xp.where(fold, (-1.0) ** round(factor) + 0 * c, 1 + 0 * c)
+    fall = factor * sign * xp.sin(angle)
+    at_end = factor * factor * xp.where(fold, -sign, sign)
+    return sign * xp.cos(angle), fall, xp.where((sine == 0) & (fall == 0), at_end, fall / sine)
+
+
+def with_gradient(target: Target, gradient: str) -> Target:
+    """The target, or for "straight_through" the same values with the derivatives of the cosine itself."""
+    check_option("gradient", gradient, GRADIENTS)
+    if gradient == "exact":
+        return target
+    return lambda xp, c, sine: (target(xp, c, sine)[0], *plain(xp, c, sine)[1:])
+
+
+def logits(cosine: Array, labels: Array, scale: float, target: Target) -> Any:
+    """The scaled cosines, with the target at the label."""
+    xp, dtype, c, hot = checked_cosine(cosine, labels)
+    with np.errstate(all="ignore"):
+        value, *_ = _at_label(xp, c, hot, target)
+        return xp.astype(scale * xp.where(hot, value, c), dtype, copy=False)
+
+
+def logits_value_and_vjp(g: Array, cosine: Array, labels: Array, scale: float, target: Target) -> tuple[Any, Any]:
+    """`logits` and the cotangent of the cosines."""
+    xp, dtype, c, hot = checked_cosine(cosine, labels)
+    g = as_float64(xp, "g", g)
+    check_shape("g", g, ("N", "C"), N=c.shape[0], C=c.shape[1])
+    with np.errstate(all="ignore"):
+        value, _, slope, *_ = _at_label(xp, c, hot, target)
+        slopes = xp.where(hot, slope, 1 + 0 * c)
+        return xp.astype(scale * xp.where(hot, value, c), dtype, copy=False), (
+            xp.astype(scale * g * slopes, dtype, copy=False),
+        )
+
+
+def _at_label(xp: Any, c: Array, hot: Array, target: Target) -> Any:
+    own = xp.sum(xp.where(hot, c, 0.0), axis=1, keepdims=True)
+    return target(xp, own, xp.sqrt((1 - own) * (1 + own)))
+
+
+def loss(
+    x: Array,
+    weight: Array,
+    labels: Array,
+    scale: float | None,
+    target: Target,
+    reduction: str,
+    weight_length: bool = False,
+) -> Any:
+    """Softmax cross-entropy of the logits at the angles between rows and class vectors."""
+    xp, dtype, x, weight, y = checked_rows(x, weight, labels, reduction)
+    with np.errstate(all="ignore"):
+        *_, losses, _ = _rows(xp, x, weight, y, scale, target, weight_length)
+        return xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
+
+
+def loss_value_and_vjp(
+    g: Array,
+    x: Array,
+    weight: Array,
+    labels: Array,
+    scale: float | None,
+    target: Target,
+    reduction: str,
+    weight_length: bool = False,
+) -> tuple[Any, tuple[Any, Any]]:
+    r"""`loss` and the cotangents of x and weight.
+
+    In the matrix product :math:`(I - \hat x \hat x^T) \hat w` stands for the label too, times dt/dc, unless this would
+    cancel: where the directions are nearly parallel, -dt/dtheta goes along the unit tangent instead.
+    """
+    xp, dtype, x, weight, y = checked_rows(x, weight, labels, reduction)
+    rows = spread(xp, g, x.shape[0], reduction)[:, None]
+    with np.errstate(all="ignore"):
+        hot, to_x, to_w, own, at_label, losses, slopes = _rows(xp, x, weight, y, scale, target, weight_length)
+        (unit, *length_x), (unit_w, *length_w) = to_x, to_w
+        value, fall, slope, radial, parallel, singular = at_label
+        slopes = rows * slopes * (1.0 if scale is None else scale)
+        own_slopes = xp.sum(xp.where(hot, slopes, 0.0), axis=1, keepdims=True)
+        free, size, size_w = scale is None, length_x[0] * length_x[1], length_w[0] * length_w[1]
+
+        def parts(apart: Any, at: Any, toward: Any, lengths: bool) -> tuple[Any, Any]:
+            """The derivatives for the product with the other directions, and what the label adds beside it."""
+            kept = xp.where(hot, xp.where(apart, 0.0, slope * slopes), slopes)
+            along = (xp.where(apart, value, radial) if lengths else 0.0) * at
+            return kept, own_slopes * (along + xp.where(apart, fall * tangent(xp, at, toward)[1], 0.0))
+
+        kept, beside = parts(singular if free else parallel, unit, own, free)
+        if weight_length:
+            dx = kept @ (size_w * unit_w) + xp.take(size_w, y, axis=0) * beside
+        else:
+            dx = (
+                kept @ unit_w + beside
+                if free
+                else (across(xp, kept @ unit_w, unit) + beside) / length_x[1] / length_x[0]
+            )
+        kept, beside = parts(singular if weight_length else parallel, own, unit, weight_length)
+        amplitude, of_class = size if free else 1.0, xp.astype(hot, xp.float64).T
+        dw, beside = (amplitude * kept).T @ unit, of_class @ (amplitude * beside)
+        dw = dw + beside if weight_length else (across(xp, dw, unit_w) + beside) / length_w[1] / length_w[0]
+        total = xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
+        return total, (xp.astype(dx, dtype, copy=False), xp.astype(dw, dtype, copy=False))
+
+
+def _rows(
+    xp: Any, x: Array, weight: Array, y: Array, scale: float | None, target: Target, weight_length: bool
+) -> tuple[Any, ...]:
+    """Directions and lengths of x and weight; the own class; the target; losses and slopes."""
+    hot = one_hot(xp, y, weight.shape[0])
+    (unit, *length_x), (unit_w, *length_w) = direction(xp, x), direction(xp, weight)
+    own = xp.take(unit_w, y, axis=0)
+    if scale is None:  # a zero vector has an amplitude of 0, and counts as parallel to what it meets
+        axis = xp.broadcast_to(xp.astype(xp.arange(x.shape[1]) == 0, xp.float64), own.shape)
+        if weight_length:
+            no_class = length_w[0] == 0
+            length_w[1], unit_w = xp.where(no_class, 1.0, length_w[1]), xp.where(no_class, 0.0, unit_w)
+            own = xp.where(xp.take(no_class, y, axis=0), xp.where(length_x[0] == 0, axis, unit), own)
+        no_row = length_x[0] == 0
+        length_x[1], unit = xp.where(no_row, 1.0, length_x[1]), xp.where(no_row, own, unit)
+    sine, _ = tangent(xp, unit, own)
+    c = xp.clip(unit @ unit_w.T, -1.0, 1.0)
+    own_c = xp.sum(xp.where(hot, c, 0.0), axis=1)
+    if weight_length:
+        own_c = xp.where(xp.take(length_w[0], y, axis=0)[:, 0] == 0, 1.0, own_c)
+    value, fall, slope, *radial = target(xp, own_c, sine)
+    radial = radial[0] if radial else value - slope * own_c
+    steep = (sine < 1e-4) | (xp.abs(slope) > 4 * (xp.abs(value) + xp.abs(fall)))
+    singular = steep & ~((slope == 1) & (radial == 0))
+    at_label = tuple(v[:, None] for v in (value, fall, slope, radial, xp.abs(own_c) > 0.8, singular))
+    z = xp.where(hot, value[:, None], c)
+    size_w = (length_w[0] * length_w[1]).T if weight_length else 1.0
+    amplitude = length_x[0] * length_x[1] if scale is None else scale
+    losses, slopes = label_entropy(xp, z * size_w, hot, amplitude)
+    return hot, (unit, *length_x), (unit_w, *length_w), own, at_label, losses, slopes
+
+
+def checked_cosine(cosine: Array, labels: Array) -> tuple[Any, Any, Any, Any]:
+    """``xp, dtype, cosine, hot``: the cosines in float64, nan outside [-1, 1], and where the labels are."""
+    xp, dtype, c = promote(cosine=cosine)
+    check_shape("cosine", c, ("N", "C"))
+    hot = one_hot(xp, check_labels("labels", labels, *c.shape), c.shape[1])
+    c = xp.astype(c, xp.float64, copy=False)
+    return xp, dtype, xp.where(xp.abs(c) <= 1, c, xp.nan), hot
+
+
+def checked_rows(x: Array, weight: Array, labels: Array, reduction: str) -> tuple[Any, Any, Any, Any, Any]:
+    """``xp, dtype, x, weight, labels`` of a head, the vectors in float64."""
+    check_option("reduction", reduction, REDUCTIONS)
+    xp, dtype, x, weight = promote(x=x, weight=weight)
+    check_rows_and_classes(x, weight)
+    if weight.shape[0] == 0:
+        raise ValueError(f"weight must have shape (C, D) with C >= 1, got {tuple(weight.shape)}")
+    y = check_labels("labels", labels, x.shape[0], weight.shape[0])
+    return xp, dtype, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y
