@@ -23,7 +23,7 @@ def logits(cosine: Any, labels: Any, scale: Any, target: Target) -> Any:
     z = np.empty(cosine.shape, dtype=object)
     for i, j in np.ndindex(z.shape):
         c = cosine[i, j]
-        z[i, j] = undefined(c) if not -1 <= c <= 1 else scale * (target(c) if j == labels[i] else c)
+        z[i, j] = undefined(c, number(scale)) if not -1 <= c <= 1 else scale * (target(c) if j == labels[i] else c)
     return z
 
 
@@ -44,7 +44,7 @@ def loss(
                 c = detached(-low if c < 0 else low)
             z[j] = scale * (target(at_end(c)) if j == y else c)
         any_nan = any(is_stated(v, nan) for v in z)
-        losses.append(undefined(*x[i], *weight.ravel()) if any_nan else minus_log_softmax(z, y))
+        losses.append(undefined(*x[i], *weight.ravel(), number(scale)) if any_nan else minus_log_softmax(z, y))
     return reduce(losses, reduction)
 
 
