@@ -5,11 +5,12 @@ r"""Beta-binomial distribution on 0, 1, ..., n: a binomial whose probability is 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import elementwise
+from refengine._arrays import as_float64, check_shape, elementwise
+from refengine.distributions import _polya
 from refengine.distributions._counts import (
     as_count,
     cotangents,
@@ -18,23 +19,29 @@ from refengine.distributions._counts import (
     result,
     whole,
 )
+from refengine.distributions._estimates import sample_of
 from refengine.distributions._noise import uniform as noise
-from refengine.domains import Array, Count, Positive
+from refengine.distributions._twice import Pair
+from refengine.domains import Array, Count, NonNegative, Positive
 from refengine.special._saddle_point import (
     cross_minus,
     log_product,
     remainder,
     share_deviance,
     stirling_error,
+    sum_error,
     weight,
 )
 from refengine.special._second_difference import beyond_log, digamma_fall, lgamma_difference
 from refengine.special.digamma_difference import digamma_difference
 
 __all__ = [
+    "Parameters",
     "log_prob",
     "log_prob_value_and_vjp",
     "log_prob_vjp",
+    "maximum_likelihood",
+    "maximum_likelihood_vjp",
     "mean",
     "mean_vjp",
     "mode",
@@ -42,6 +49,13 @@ __all__ = [
     "variance",
     "variance_vjp",
 ]
+
+
+class Parameters(NamedTuple):
+    """The shapes, as `maximum_likelihood` estimates them."""
+
+    a: Positive
+    b: Positive
 
 
 def log_prob(k: Count, n: Count, a: Positive, b: Positive) -> Array:
@@ -181,6 +195,61 @@ def mode(n: Count, a: Positive, b: Positive) -> Array:
     xp, _, n, a, b = elementwise(n=n, a=a, b=b)
     with np.errstate(all="ignore"):
         return as_count(xp, *_mode(xp, n, a, b))
+
+
+def maximum_likelihood(data: NonNegative, n: Count) -> Parameters:
+    r"""The shapes under which the data are most probable, for known numbers of trials.
+
+    .. math:: \sum_i \left( \psi(x_i + \hat a) - \psi(\hat a) \right)
+              = \sum_i \left( \psi(n_i + \hat a + \hat b) - \psi(\hat a + \hat b) \right)
+              = \sum_i \left( \psi(n_i - x_i + \hat b) - \psi(\hat b) \right)
+
+    data: (N,), taken as real numbers between 0 and their n; n: (N,), or one number for all. float32 for float32, else
+    float64. The estimate exists where the data vary more than binomial ones, which is
+    :math:`\sum (x_i - n_i p)^2 > p (1-p) \sum n_i` with :math:`p = \sum x_i / \sum n_i` (Tarone 1979): there the
+    likelihood rises as a + b comes down from infinity. Where n differs much from one observation to another it may have
+    several maxima, and one although this fails; the highest one counts. Where none is above the binomial limit, where
+    all data are 0 or their n (the likelihood rises until a + b = 0), for other data and for none: nan. Newton's method
+    with twice the digits, see `refengine.distributions._polya`. Johnson, Kemp and Kotz (2005), section 6.9.2.
+
+    >>> a, b = maximum_likelihood(np.array([0.0, 0.0, 1.0, 2.0, 2.0]), 2)  # P(1) = a / (2a + 1) = 1/5
+    >>> round(float(a), 12), round(float(b), 12)
+    (0.333333333333, 0.333333333333)
+    """
+    xp, dtype, x, found = _estimate(data, n)
+    shapes = (xp.sum(x) * xp.nan,) * 2 if found is None else (found[1][0][0], found[1][0][1])
+    return Parameters(*(xp.astype(shape, dtype, copy=False) for shape in shapes))
+
+
+def maximum_likelihood_vjp(g: Parameters, data: NonNegative, n: Count) -> tuple[Array]:
+    r"""Cotangent of the data, by the implicit function theorem; the trials have none.
+
+    .. math:: \begin{pmatrix} \dot a \\ \dot b \end{pmatrix} = \begin{pmatrix} P_a - c & -c \\ -c & P_b - c
+              \end{pmatrix}^{-1} \begin{pmatrix} \psi'(x_i + a) \\ -\psi'(n_i - x_i + b) \end{pmatrix}
+
+    for :math:`P_a = \sum (\psi'(a) - \psi'(x_i + a))`, likewise :math:`P_b`, and
+    :math:`c = \sum (\psi'(a+b) - \psi'(n_i + a + b))`.
+    """
+    xp, dtype, x, found = _estimate(data, n)
+    g_a, g_b = (as_float64(xp, "g", part) for part in g)
+    if found is None:
+        return (xp.astype(xp.nan * x, dtype, copy=False),)
+    with np.errstate(all="ignore"):
+        high, low = _polya.slopes(xp, *found, xp.stack([g_a, g_b]))
+        slope = (high[:, 0] - high[:, 1]) + (sum_error(high[:, 0], -high[:, 1]) + (low[:, 0] - low[:, 1]))
+        return (xp.astype(slope, dtype, copy=False),)
+
+
+def _estimate(data: Array, n: Array) -> tuple[Any, Any, Array, tuple[Array, Pair] | None]:
+    """``xp, dtype, data``; successes and failures (N, 2) with the estimate, where it exists."""
+    xp, dtype, x = sample_of(data)
+    trials = as_float64(xp, "n", n)
+    if trials.ndim:
+        check_shape("n", trials, ("N",), N=x.shape[0])
+    with np.errstate(all="ignore"):
+        counts = xp.stack([x, trials - x], axis=1)
+        found = _polya.optimum(xp, counts) if bool(xp.all(finite(xp, trials))) else None
+        return xp, dtype, x, None if found is None else (counts, found)
 
 
 def _fits(xp: Array, n: Array, a: Array, b: Array) -> Array:

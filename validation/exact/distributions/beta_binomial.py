@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, nan
 from typing import Any
 
 import numpy as np
+from scipy.special import gammaln, psi
 
+from refengine.distributions import dirichlet_multinomial
+from refengine.distributions.beta_binomial import Parameters
 from validation.exact.distributions._counts import (
     count,
+    distinct,
     draw_modes,
     integers,
     is_nan,
@@ -19,7 +23,8 @@ from validation.exact.distributions._counts import (
     undefined,
 )
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, lgamma, number, pointwise, stated
+from validation.exact.number import Number, digamma, lgamma, number, pointwise, stated
+from validation.exact.root import root
 
 
 @pointwise
@@ -158,3 +163,114 @@ def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
     shapes = (0.5, 1.0, 1.5, 3.0, 0.25)
     special = [{"n": n, "a": a, "b": b} for n in (0, 1, 5) for a in shapes for b in shapes]
     yield from draw_modes(rng, point, special, INVALID)
+
+
+def maximum_likelihood(data: Any, n: Any) -> Any:
+    """Where both scores vanish: sum(psi(x + a) - psi(a)) = sum(psi(n + a + b) - psi(a + b)), the same for n - x and b.
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    trials = [number(float(v)) for v in np.broadcast_to(n, data.shape)]
+    fits = all(-inf < x < inf for x in data) and all(map(count, trials))
+    rows = [(number(x), t - x) for x, t in zip(data, trials, strict=True)] if fits else []
+    shapes = polya(rows)
+    return Parameters(*(shapes or [undefined(*data)] * 2))
+
+
+def polya(rows: Sequence[Sequence[Number]]) -> list[Any] | None:
+    """The shapes of Polya's urn where the probability of the rows of counts is largest; None where it has no maximum.
+
+    The reference's estimate is the guess, which proves nothing; that nothing higher was missed is seen on a grid.
+    """
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    mixed = any(sum(x > 0 for x in row) > 1 for row in rows)
+    if not (mixed and all(x >= 0 for row in rows for x in row) and all(sum(c, number(0)) > 0 for c in columns)):
+        return None
+    counts = np.array([[float(x) for x in row] for row in rows])
+    summit = _summit(counts)
+    if not _overdispersed(columns, [sum(row, number(0)) for row in rows]) and summit < 1e-9:
+        return None
+    guess = dirichlet_multinomial.maximum_likelihood(counts)
+    if not _height(guess, counts) > summit - 1e-9 * counts.sum():
+        raise ArithmeticError(f"{guess} is not where the likelihood of {counts} is largest")
+    return _stationary(columns, [number(float(v)) for v in guess])
+
+
+def _stationary(columns: list[list[Number]], units: list[Number]) -> list[Any]:
+    trials = [sum(row, number(0)) for row in zip(*columns, strict=True)]
+
+    def score(unknown: list[Number]) -> list[Any]:
+        alpha = [u * t for u, t in zip(units, unknown, strict=True)]
+        size = sum(alpha, number(0))
+        level = sum(digamma(n + size) for n in trials) - len(trials) * digamma(size)
+        return [
+            sum(digamma(x + a) for x in column) - len(column) * digamma(a) - level
+            for column, a in zip(columns, alpha, strict=True)
+        ]
+
+    return [u * t for u, t in zip(units, root(score, [1.0] * len(units)), strict=True)]
+
+
+def _overdispersed(columns: list[list[Number]], trials: list[Number]) -> bool:
+    """Whether sum x (x - 1) / p exceeds sum n (n - 1) for the shares p of all counts, without a quotient."""
+    totals = [sum(column, number(0)) for column in columns]
+    several = number(0)
+    for i, column in enumerate(columns):
+        others = math.prod(totals[:i] + totals[i + 1 :], start=number(1))
+        several = several + sum(trials, number(0)) * others * sum(x * (x - 1) for x in column)
+    return bool(several > math.prod(totals, start=number(1)) * sum(n * (n - 1) for n in trials))
+
+
+def _summit(counts: np.ndarray) -> float:
+    """The largest height over sums of the shapes from 1e-3 to 1e5, shares being climbed to by Minka's iteration."""
+    alpha, best = counts.sum(axis=0), -inf
+    for size in 10.0 ** np.linspace(5, -3, 33):
+        for _ in range(20):
+            alpha = alpha * (psi(counts + alpha) - psi(alpha)).sum(axis=0)
+            alpha = alpha * (size / alpha.sum())
+        best = max(best, _height(alpha, counts))
+    return best
+
+
+def _height(alpha: np.ndarray, counts: np.ndarray) -> float:
+    """The log likelihood above its multinomial limit."""
+    n, columns, size = counts.sum(axis=1), counts.sum(axis=0), alpha.sum()
+    urns = (gammaln(counts + alpha) - gammaln(alpha)).sum() - (gammaln(n + size) - gammaln(size)).sum()
+    return float(urns - (columns * np.log(columns / n.sum())).sum())
+
+
+@distinct
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    data: Any
+    for _ in range(24):
+        a, b, n = decades(rng, 0.1, 20), decades(rng, 0.1, 20), rng.integers(2, 30, size=int(rng.integers(3, 6)))
+        yield Draw({"data": rng.binomial(n, rng.beta(a, b, size=n.size)) * 1.0, "n": n}, difficulty=2)
+    for _ in range(8):  # the same trials
+        n, p = int(rng.integers(2, 15)), rng.beta(decades(rng, 0.3, 3), decades(rng, 0.3, 3), size=4)
+        yield Draw({"data": rng.binomial(n, p) * 1.0, "n": np.array(n)}, difficulty=1)
+    for _ in range(10):  # nearly binomial: what decides is a difference
+        n, p = rng.integers(20, 60, size=5), float(rng.uniform(0.2, 0.8))
+        yield Draw({"data": rng.binomial(n, p) * 1.0, "n": n}, flags=("NEAR_ROOT", "CANCELLATION"), difficulty=4)
+    for _ in range(6):  # large counts
+        n, p = rng.integers(10**5, 10**7, size=4), rng.beta(decades(rng, 0.5, 100), decades(rng, 0.5, 100), size=4)
+        yield Draw({"data": rng.binomial(n, p) * 1.0, "n": n}, flags=("HUGE_PARAMETER",), difficulty=4)
+    for _ in range(4):  # rare successes
+        n, p = rng.integers(10**4, 10**5, size=4), rng.gamma(decades(rng, 0.5, 3), 1e-4, size=4)
+        yield Draw({"data": rng.binomial(n, p) * 1.0, "n": n}, flags=("TINY_P",), difficulty=4)
+    for _ in range(5):  # real numbers take the place of counts
+        n = rng.integers(5, 20, size=5)
+        yield Draw({"data": np.round(n * rng.beta(1, 1.5, size=5) * 16) / 16, "n": n})
+    for successes, n in (
+        ([0, 1, 0, 186], [1, 1, 1, 200]),
+        ([1, 2, 153, 1, 0], [2, 2, 200, 5, 2]),
+        ([4, 0, 3], [5, 1, 90]),
+    ):
+        data = {"data": np.array(successes) * 1.0, "n": np.array(n)}
+        yield Draw(
+            data, flags=("WRONG_BRANCH",), difficulty=4
+        )  # a maximum far from the binomial limit, itself a maximum
+    for data, n in (([0.0, 4.0], 4), ([2.0, 2.0], 4), ([0.0, 0.0], 4), ([3.0, 3.0], 3), ([1.0], 2), ([1.0, 0.0], 1)):
+        yield Draw({"data": np.array(data), "n": np.array(n)}, flags=("SUPPORT_EDGE",))
+    yield Draw({"data": np.array([0.0, 1.0, 1.0, 2.0]), "n": np.array(2)}, flags=("TIE",))  # just binomial
+    for data, n in (([], 3), ([nan, 1.0], 3), ([-1.0, 1.0], 3), ([4.0, 0.0], 3), ([1.0, 0.0], -1), ([1.0, 0.5], 2.5)):
+        yield Draw({"data": np.array(data), "n": np.array(n)}, result="invalid")
