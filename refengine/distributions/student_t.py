@@ -308,10 +308,10 @@ def maximum_likelihood(data: Real, df: Positive) -> Parameters:
               \qquad z_i = \frac{x_i - \mu}{\sigma}
 
     data: (N,); df: one number. float32 when both are, else float64. From nu = 1 on there is exactly one stationary
-    point, the maximum, if less than :math:`N \nu / (\nu + 1)` of the data are one number (Copas 1975 for nu = 1; Kent
-    and Tyler 1991); certified to a millionth of df below that. Else, for nu < 1, where there may be several, for no
-    data and for data that are not finite: nan. If df were free the likelihood would have no bound: for a df below
-    1/(N-1) it is infinite at an observation and a scale of 0. Newton's method.
+    point, the maximum, if less than :math:`N \nu / (\nu + 1)` of the data are one number, after Copas (1975) for nu = 1
+    and Kent and Tyler (1991), section 2; certified to a millionth of df below that. Else, for nu < 1, where there may
+    be several, for no data and for data that are not finite: nan. If df were free the likelihood would have no bound:
+    for a df below 1/(N-1) it is infinite at an observation and a scale of 0. Newton's method.
 
     >>> loc, scale = maximum_likelihood([-1.0, 0.0, 1.0], 1.0)
     >>> float(loc), round(float(scale * scale), 12)  # sum 2 z^2 / (1 + z^2) = 3 for scale^2 = 1/3
