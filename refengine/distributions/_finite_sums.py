@@ -3,9 +3,9 @@ r"""Distribution functions on a finite support as sums of the probabilities, wit
 Probabilities follow from each other by their ratios, from a start outwards; the sums of those up to k and beyond it are
 divided by the sum of all. Where a probability underflows its logarithm is that of the first term, of which the others
 are multiples. The derivative to a parameter :math:`\theta` with :math:`\partial_\theta \log f(j+1) - \partial_\theta
-\log f(j) = h_j` is, with F and G for the sums up to and beyond an index, a sum of terms of one sign:
+\log f(j) = 1/h_j` is, with F and G for the sums up to and beyond an index, a sum of terms of one sign:
 
-.. math:: \partial_\theta F(k) = -\sum_i h_i F(\min(i, k)) \, G(\max(i, k)).
+.. math:: \partial_\theta F(k) = -\sum_i F(\min(i, k)) \, G(\max(i, k)) / h_i.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def summed(xp: Any, up: Pair, down: Pair, mode: Array, k: Array, size: Array) ->
 def tails(
     xp: Any, sums: Sums, first: Array, second: Array, before: Array, beyond: Array, defined: Array, **by: Array
 ) -> Tails:
-    """The distribution functions, given log f(k) and log f(k + 1), with the derivatives to parameters of steps h."""
+    """The distribution functions, given log f(k) and log f(k + 1), with the derivatives to parameters of steps 1/h."""
     tiny_cdf, tiny_sf = sums.cdf < _TINY, sums.sf < _TINY
     log_cdf = xp.where(tiny_cdf, first + sums.log_below, xp.log(sums.cdf))
     log_sf = xp.where(tiny_sf, second + sums.log_beyond, xp.log(sums.sf))
@@ -78,8 +78,8 @@ def tails(
         xp.where(sums.cdf > 0.5, xp.log1p(-sums.sf), log_cdf),
         xp.where(sums.sf > 0.5, xp.log1p(-sums.cdf), log_sf),
     )
-    down = [-xp.sum(h * sums.share_below * sums.beyond, axis=-1) for h in by.values()]
-    lift = [xp.sum(h * sums.below * sums.share_beyond, axis=-1) for h in by.values()]
+    down = [-xp.sum(sums.share_below * sums.beyond / h, axis=-1) for h in by.values()]
+    lift = [xp.sum(sums.below * sums.share_beyond / h, axis=-1) for h in by.values()]
     cdf = [xp.where(sums.cdf < sums.sf, sums.cdf * a, -sums.sf * b) for a, b in zip(down, lift, strict=True)]
     slopes = {"cdf": tuple(cdf), "sf": tuple(-s for s in cdf), "log_cdf": tuple(down), "log_sf": tuple(lift)}
     return bounded(xp, Tails(sums.cdf, sums.sf, log_cdf, log_sf, slopes), before, beyond, defined)

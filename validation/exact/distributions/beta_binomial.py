@@ -16,14 +16,19 @@ from validation.exact.distributions._counts import (
     count,
     distinct,
     draw_modes,
+    draw_quantiles,
+    draw_tails,
     integers,
     is_nan,
     log_choose,
     positive,
+    quantile,
+    tail,
     undefined,
+    unit,
 )
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, digamma, lgamma, number, pointwise, stated
+from validation.exact.number import Number, digamma, lgamma, log, log1p, number, pointwise, stated
 from validation.exact.root import root
 
 
@@ -163,6 +168,118 @@ def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
     shapes = (0.5, 1.0, 1.5, 3.0, 0.25)
     special = [{"n": n, "a": a, "b": b} for n in (0, 1, 5) for a in shapes for b in shapes]
     yield from draw_modes(rng, point, special, INVALID)
+
+
+def _probability(low: int, high: int, n: int, a: Number, b: Number) -> Any:
+    """The sum of C(n, j) (a)_j (b)_(n-j) / (a + b)_n over j = low, ..., high, with rising factorials."""
+    first, second, whole = [number(1)], [number(1)], number(1)
+    for j in range(n):
+        first.append(first[-1] * (a + j))
+        second.append(second[-1] * (b + j))
+        whole = whole * (a + b + j)
+    return sum(math.comb(n, j) * first[j] * second[n - j] for j in range(low, high + 1)) / whole
+
+
+def _tail(name: str, k: Number, n: Number, a: Number, b: Number) -> Any:
+    if is_nan(k) or not _valid(n, a, b):
+        return undefined(a, b)
+    trials = int(float(n))
+
+    def inside(k: Number) -> Any:
+        below, beyond = (0, int(float(k)), trials, a, b), (int(float(k)) + 1, trials, trials, a, b)
+        own, other = (below, beyond) if name.endswith("cdf") else (beyond, below)
+        if not name.startswith("log"):
+            return _probability(*own)
+        rest = _probability(*other)
+        return log1p(-rest) if rest < 0.5 else log(_probability(*own))
+
+    return tail(name, k, n, inside, a, b)
+
+
+@pointwise
+def cdf(k: Number, n: Number, a: Number, b: Number) -> Any:
+    """The sum of the probabilities up to k.
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    return _tail("cdf", k, n, a, b)
+
+
+@pointwise
+def sf(k: Number, n: Number, a: Number, b: Number) -> Any:
+    """The sum of the probabilities beyond k.
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    return _tail("sf", k, n, a, b)
+
+
+@pointwise
+def log_cdf(k: Number, n: Number, a: Number, b: Number) -> Any:
+    """log F(k).
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    return _tail("log_cdf", k, n, a, b)
+
+
+@pointwise
+def log_sf(k: Number, n: Number, a: Number, b: Number) -> Any:
+    """log(1 - F(k)).
+
+    Source: johnson-kemp-kotz-2005, 6.9.2
+    """
+    return _tail("log_sf", k, n, a, b)
+
+
+@integers
+def icdf(u: Number, n: Number, a: Number, b: Number) -> int:
+    """The smallest count with F(k) >= u.
+
+    Source: devroye-1986, III.2.1
+    """
+    if is_nan(u) or not (_valid(n, a, b) and unit(u)):
+        return -1
+    trials = int(float(n))
+    if u == 0 or u == 1:
+        return 0 if u == 0 else trials
+    return quantile(u, lambda k: _probability(0, min(k, trials), trials, a, b), trials // 2)
+
+
+sample = icdf
+
+
+def few(rng: np.random.Generator, low: float, high: float, sds: float) -> dict[str, Any]:
+    """Few trials, since the definition multiplies factor by factor; any count where far from the mean is asked for."""
+    n = int(rng.integers(1, 16)) if rng.integers(40) else 300
+    a, b = (decades(rng, max(low / 100, 1e-3), min(high, 1e6)) for _ in range(2))
+    p = a / (a + b)
+    k = round(n * p + rng.normal() * sds * math.sqrt(n * p * (1 - p)))
+    return {"k": min(max(k, 0), n) if sds < 5 else int(rng.integers(0, n)), "n": n, "a": a, "b": b}
+
+
+TAIL_EDGES = [
+    {"k": k, "n": n, "a": a, "b": b}
+    for k, n in ((0, 0), (0, 1), (1, 5), (4, 5), (5, 5))
+    for a, b in ((1.0, 1.0), (0.5, 1.5), (1e-300, 2.0), (3.0, 1e-8), (1e12, 2e12), (1e-280, 1e-270))
+]
+TAIL_INVALID = ({"n": -1}, {"n": 2.5}, {"n": inf}, {"a": 0.0}, {"a": nan}, {"b": -1.0}, {"b": inf})
+QUANTILES = [{"u": u, "n": n, "a": a, "b": 1.0} for u in (0.0, 0.375, 1.0) for n in (0, 4) for a in (0.5, 1e-300, 1e9)]
+
+
+def draw_cdf(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_tails(rng, few, TAIL_EDGES, TAIL_INVALID)
+
+
+draw_sf = draw_log_cdf = draw_log_sf = draw_cdf
+
+
+def draw_icdf(rng: np.random.Generator, first: str = "u") -> Iterator[Draw]:
+    yield from draw_quantiles(rng, few, QUANTILES, TAIL_INVALID, first)
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_icdf(rng, "noise")
 
 
 def maximum_likelihood(data: Any, n: Any) -> Any:
