@@ -19,7 +19,7 @@ def lint(session: nox.Session) -> None:
 def test(session: nox.Session) -> None:
     """Tests and doctests."""
     session.install("-e", ".[test,peers]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session

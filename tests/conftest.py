@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -25,6 +26,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS, scope="module")
     elif "backend" in metafunc.fixturenames:
         metafunc.parametrize("backend", BACKENDS, scope="module")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process of several takes all tests of an operation: it compiles and certifies for all of them."""
+    for item in items:
+        given = getattr(item, "callspec", None)
+        operation = given.params.get("operation") if given else None
+        if operation is not None:
+            item.add_marker(pytest.mark.xdist_group(operation.path))
+            sampled = item.get_closest_marker("sampled")
+            if sampled and crc32(operation.path.encode()) % sampled.args[0]:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -142,3 +142,25 @@ def _whole(found: Turned) -> tuple[Array, Array]:
 
 def _dot(xp: Any, x: Array, y: Array) -> Array:
     return xp.sum(x * y, axis=-1, keepdims=True)
+
+
+def mode(mean_direction: Array, concentration: Array) -> Array:
+    """The mean direction as it comes, nan for a concentration that is not positive and finite."""
+    xp, dtype, mu, kappa = arguments(mean_direction=mean_direction, concentration=concentration)
+    with np.errstate(all="ignore"):
+        return xp.astype(mu + _unless_positive(xp, mu, kappa)[..., None], dtype, copy=False)
+
+
+def mode_vjp(g: Array, mean_direction: Array, concentration: Array) -> tuple[Array, Array]:
+    """The cotangent to the mean direction, 0 to the concentration."""
+    like = (mean_direction, concentration)
+    xp, dtype, mu, kappa = arguments(mean_direction=mean_direction, concentration=concentration)
+    with np.errstate(all="ignore"):
+        nothing = _unless_positive(xp, mu, kappa)
+        g = cotangent(g, nothing[..., None] + mu)
+        return unbroadcast(g + nothing[..., None], like[0], dtype), unbroadcast(nothing, like[1], dtype)
+
+
+def _unless_positive(xp: Any, mu: Array, kappa: Array) -> Array:
+    """0 where there is one mode, else nan."""
+    return xp.where((kappa > 0) & (kappa < xp.inf), 0.0 * xp.sum(mu, axis=-1), xp.nan)

@@ -50,7 +50,7 @@ def parts(xp: Any, inverse: bool, x: Array, df: Array, scale_matrix: Array) -> P
     triangle, n = xp.tril(_matrix.left_lower(xp, lower, upper)), df[..., None]
     p = _deviations(xp, _matrix.diagonal(xp, triangle), n)
     off = xp.sum(xp.tril(triangle, k=-1) ** 2, axis=(-2, -1))
-    value = df / 2 * xp.sum(_bent(xp, p, _matrix.diagonal(xp, triangle), n), axis=-1) - off / 2
+    value = df / 2 * xp.sum(bent(xp, p, _matrix.diagonal(xp, triangle), n), axis=-1) - off / 2
     value = value + sum((_half_steps.stirling_rest(xp, df / 2, i) for i in range(size)), 0.0 * df)
     value = (
         value - (size + 1) * _matrix.sum_of_logs(xp, _matrix.diagonal(xp, x_factor)) - size * (size - 1) / 4 * log(pi)
@@ -96,7 +96,7 @@ def _deviations(xp: Any, k: Array, n: Array) -> Array:
     return (k - root) * ((k + root) / n)
 
 
-def _bent(xp: Any, p: Array, k: Array, n: Array) -> Array:
+def bent(xp: Any, p: Array, k: Array, n: Array) -> Array:
     """``log(1 + p) - p``."""
     near = xp.abs(p) <= 0.5
     return xp.where(near, log1p_minus(xp, xp.where(near, p, 0.0)), 2 * xp.log(k / xp.sqrt(n)) - p)
@@ -220,22 +220,24 @@ def _squares(xp: Any, matrix: Array) -> tuple[Array, Array]:
     return symmetric * symmetric, _matrix.outer(diagonal, diagonal)
 
 
-def divergence(df_p: Array, scale_p: Array, df_q: Array, scale_q: Array) -> Array:
-    """See `wishart.kl_divergence`."""
-    xp, dtype, found = _pair(df_p, scale_p, df_q, scale_q)
+def divergence(df_p: Array, scale_p: Array, df_q: Array, scale_q: Array, inverse: bool = False) -> Array:
+    """See `wishart.kl_divergence`; of inverses, whose scale matrices stand for their inverses, the other way round."""
+    xp, dtype, found = _pair(df_p, scale_p, df_q, scale_q, inverse)
     with np.errstate(all="ignore"):
         h_p, h_q, triangle, size = found.df_p / 2, found.df_q / 2, found.triangle, found.triangle.shape[-1]
         k, share = _matrix.diagonal(xp, triangle), (h_p / h_q)[..., None]
         deviations = (k * xp.sqrt(share) - 1) * (k * xp.sqrt(share) + 1)
         below = xp.sum(xp.tril(triangle, k=-1) ** 2, axis=(-2, -1))
-        value = h_p * below - h_q * xp.sum(_bent(xp, deviations, k * xp.sqrt(h_p)[..., None], h_q[..., None]), axis=-1)
+        value = h_p * below - h_q * xp.sum(bent(xp, deviations, k * xp.sqrt(h_p)[..., None], h_q[..., None]), axis=-1)
         value = value + sum((_half_steps.divergence(xp, h_p, h_q, i) for i in range(size)), 0.0 * value)
         return xp.astype(xp.where(found.defined, value, xp.nan), dtype, copy=False)
 
 
-def divergence_vjp(g: Array, df_p: Array, scale_p: Array, df_q: Array, scale_q: Array) -> tuple[Array, ...]:
-    """See `wishart.kl_divergence_vjp`."""
-    xp, dtype, found = _pair(df_p, scale_p, df_q, scale_q)
+def divergence_vjp(
+    g: Array, df_p: Array, scale_p: Array, df_q: Array, scale_q: Array, inverse: bool = False
+) -> tuple[Array, ...]:
+    """See `wishart.kl_divergence_vjp` and `inverse_wishart.kl_divergence_vjp`."""
+    xp, dtype, found = _pair(df_p, scale_p, df_q, scale_q, inverse)
     with np.errstate(all="ignore"):
         n_p, n_q, triangle, size = found.df_p, found.df_q, found.triangle, found.triangle.shape[-1]
         g = xp.where(found.defined, _matrix.cotangent(xp, g, found.defined.shape), xp.nan)
@@ -246,11 +248,13 @@ def divergence_vjp(g: Array, df_p: Array, scale_p: Array, df_q: Array, scale_q: 
             b = n_p / 2 - i / 2
             to_p = to_p + (n_p - n_q) / 2 * (_half_steps.trigamma_rest(xp, b) + 1 / b)
             to_q = to_q + sign * digamma_difference(low - i / 2, high)
-        inverse_p, inverse_q = _matrix.inverse(xp, found.factor_p), _matrix.inverse(xp, found.factor_q)
-        both = _matrix.with_transpose(xp, _matrix.left_upper(xp, found.factor_q, triangle))
-        to_scale_p = _matrix.times(n_p, inverse_q) - _matrix.times(n_q, inverse_p)
-        to_scale_q = _matrix.times(n_q, inverse_q) - _matrix.times(n_p, both)
-        to_scale_p, to_scale_q = (_matrix.times(g / 2, s) for s in (to_scale_p, to_scale_q))
+        upper, lower = (found.factor_q, found.factor_p) if inverse else (found.factor_p, found.factor_q)
+        inverse_upper, inverse_lower = _matrix.inverse(xp, upper), _matrix.inverse(xp, lower)
+        both = _matrix.with_transpose(xp, _matrix.left_upper(xp, lower, triangle))
+        to_upper = _matrix.times(n_p, inverse_lower) - _matrix.times(n_q, inverse_upper)
+        to_lower = _matrix.times(n_q, inverse_lower) - _matrix.times(n_p, both)
+        to_upper, to_lower = (_matrix.times(g / 2, s) for s in (to_upper, to_lower))
+        to_scale_p, to_scale_q = (to_lower, to_upper) if inverse else (to_upper, to_lower)
         return (
             unbroadcast(g * to_p / 2, n_p, dtype),
             unbroadcast(to_scale_p, found.factor_p, dtype),
@@ -268,7 +272,10 @@ class _Pair(NamedTuple):
     defined: Array
 
 
-def _pair(df_p: Array, scale_matrix_p: Array, df_q: Array, scale_matrix_q: Array) -> tuple[Any, Any, _Pair]:
+def _pair(
+    df_p: Array, scale_matrix_p: Array, df_q: Array, scale_matrix_q: Array, inverse: bool
+) -> tuple[Any, Any, _Pair]:
+    """The factors and the triangle of the one solved by the other."""
     arguments = {"df_p": df_p, "scale_matrix_p": scale_matrix_p, "df_q": df_q, "scale_matrix_q": scale_matrix_q}
     xp, dtype, df_p, p, df_q, q = _matrix.batched("", "scale_matrix_p scale_matrix_q", **arguments)
     with np.errstate(all="ignore"):
@@ -276,29 +283,37 @@ def _pair(df_p: Array, scale_matrix_p: Array, df_q: Array, scale_matrix_q: Array
         defined = _matrix.valid(xp, p) & _matrix.valid(xp, q)
         for df in (df_p, df_q):
             defined = defined & (df > size - 1) & (df < xp.inf)
-        return xp, dtype, _Pair(df_p, p, df_q, q, xp.tril(_matrix.left_lower(xp, q, p)), defined)
+        triangle = xp.tril(_matrix.left_lower(xp, p, q) if inverse else _matrix.left_lower(xp, q, p))
+        return xp, dtype, _Pair(df_p, p, df_q, q, triangle, defined)
 
 
-def sample(noise: Any, df: Array, scale_matrix: Array) -> Array:
-    """See `wishart.sample`."""
+def sample(noise: Any, df: Array, scale_matrix: Array, inverse: bool = False) -> Array:
+    """See `wishart.sample` and `inverse_wishart.sample`."""
     xp, dtype, found = _bartlett(noise, df, scale_matrix)
     with np.errstate(all="ignore"):
-        value = _matrix.with_transpose(xp, xp.matmul(found.factor, found.triangle))
+        inner = _inverse_transpose(xp, found.triangle) if inverse else found.triangle
+        value = _matrix.with_transpose(xp, xp.matmul(found.factor, inner))
         return xp.astype(xp.where(found.defined[..., None, None], value, xp.nan), dtype, copy=False)
 
 
-def sample_vjp(g: Array, noise: Any, df: Array, scale_matrix: Array) -> tuple[tuple[Array, Array], Array, Array]:
-    """See `wishart.sample_vjp`."""
+def sample_vjp(
+    g: Array, noise: Any, df: Array, scale_matrix: Array, inverse: bool = False
+) -> tuple[tuple[Array, Array], Array, Array]:
+    """See `wishart.sample_vjp` and `inverse_wishart.sample_vjp`."""
     xp, dtype, found = _bartlett(noise, df, scale_matrix)
     with np.errstate(all="ignore"):
         shape = (*found.defined.shape, *found.factor.shape[-2:])
         g = xp.where(found.defined[..., None, None], _matrix.cotangent(xp, g, shape), xp.nan)
-        root = xp.matmul(found.factor, found.triangle)
-        back = xp.matmul(g + _matrix.transposed(xp, g), root)
-        to_triangle = xp.tril(xp.matmul(_matrix.transposed(xp, found.factor), back))
-        to_factor = xp.tril(xp.matmul(back, _matrix.transposed(xp, found.triangle)))
-        inner = xp.matmul(_matrix.transposed(xp, found.factor), to_factor)
-        to_scale = _matrix.cholesky_vjp(xp, found.factor, inner)
+        g = g + _matrix.transposed(xp, g)
+        inner = _inverse_transpose(xp, found.triangle) if inverse else found.triangle
+        root = xp.matmul(found.factor, inner)
+        back = xp.matmul(g, root)
+        to_factor = xp.tril(xp.matmul(back, _matrix.transposed(xp, inner)))
+        if inverse:
+            to_triangle = -xp.matmul(inner, xp.matmul(_matrix.transposed(xp, root), back))
+        else:
+            to_triangle = xp.matmul(_matrix.transposed(xp, found.factor), back)
+        to_scale = _matrix.cholesky_vjp(xp, found.factor, xp.matmul(_matrix.transposed(xp, found.factor), to_factor))
         ends = incomplete_gamma(xp, found.shapes, found.chi)
         to_chi = _matrix.diagonal(xp, to_triangle) / _matrix.diagonal(xp, found.triangle)
         to_uniform = to_chi * (found.chi / ends.mass)
@@ -307,6 +322,10 @@ def sample_vjp(g: Array, noise: Any, df: Array, scale_matrix: Array) -> tuple[tu
         normal, uniform, df1, matrix = found.arguments
         to_noise = unbroadcast(xp.tril(to_normal, k=-1), normal, dtype), unbroadcast(to_uniform, uniform, dtype)
         return to_noise, unbroadcast(to_df, df1, dtype), unbroadcast(to_scale, matrix, dtype)
+
+
+def _inverse_transpose(xp: Any, triangle: Array) -> Array:
+    return _matrix.left_upper(xp, triangle, xp.broadcast_to(xp.eye(triangle.shape[-1]), triangle.shape))
 
 
 class _Bartlett(NamedTuple):

@@ -6,16 +6,18 @@ r"""Relaxed Bernoulli distribution on (0, 1), the binary concrete one.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import elementwise, unbroadcast
+from refengine._arrays import check_shape, elementwise, unbroadcast
+from refengine.distributions import logistic
 from refengine.distributions._noise import uniform as noise
 from refengine.domains import Array, Positive, Real, Unit
 from refengine.special._saddle_point import log_quotient
 
 __all__ = [
+    "Parameters",
     "cdf",
     "cdf_vjp",
     "icdf",
@@ -27,12 +29,21 @@ __all__ = [
     "log_prob_vjp",
     "log_sf",
     "log_sf_vjp",
+    "maximum_likelihood",
+    "maximum_likelihood_vjp",
     "noise",
     "sample",
     "sample_vjp",
     "sf",
     "sf_vjp",
 ]
+
+
+class Parameters(NamedTuple):
+    """The two parameters, as `maximum_likelihood` estimates them."""
+
+    logits: Real
+    temperature: Positive
 
 
 def log_prob(x: Unit, logits: Real, temperature: Positive) -> Array:
@@ -225,6 +236,56 @@ def sample_vjp(g: Array, noise: Unit, logits: Real, temperature: Positive) -> tu
     .. math:: \partial_u = \frac{s}{t \, u (1-u)}, \qquad \partial_l = \frac{s}{t}, \qquad \partial_t = -\frac{w s}{t}
     """
     return _quantile_vjp(g, logits, temperature, noise=noise)
+
+
+def maximum_likelihood(data: Unit) -> Parameters:
+    r"""Logits and temperature of largest likelihood.
+
+    .. math:: \hat l = \frac{m}{s}, \qquad \hat t = \frac1s
+
+    for the location m and the scale s that `refengine.distributions.logistic.maximum_likelihood` finds for
+    :math:`y_i = \log(x_i / (1 - x_i))`, which have the logistic distribution with :math:`m = l/t` and :math:`s = 1/t`.
+
+    data: (N,). nan where there is no estimate: all data equal, fewer than two, one outside (0, 1). Found for the
+    differences of y to one in the middle, which the rounding of y would spoil. Maddison, Mnih and Teh (2017), appendix
+    B; Johnson et al. (1995), chapter 23.
+
+    >>> found = maximum_likelihood([0.25, 0.5, 0.75])
+    >>> round(float(found.logits), 12) + 0.0
+    0.0
+    """
+    xp, dtype, x = elementwise(data=data)
+    with np.errstate(all="ignore"):
+        level, steps = _log_odds(xp, x)
+        m, s = logistic.maximum_likelihood(steps)
+        return Parameters(*(xp.astype(v, dtype, copy=False) for v in ((level + m) / s, 1 / s)))
+
+
+def maximum_likelihood_vjp(g: Parameters, data: Unit) -> tuple[Array]:
+    r"""Cotangent of the data, by the implicit function theorem for m and s.
+
+    .. math:: g_m = \frac{g_l}{s}, \qquad g_s = -\frac{g_l \, m + g_t}{s^2}, \qquad
+              \frac{d y}{d x} = \frac{1}{x (1 - x)}
+    """
+    xp, dtype, g_logits, g_temperature, x = elementwise(logits=g[0], temperature=g[1], data=data)
+    with np.errstate(all="ignore"):
+        level, steps = _log_odds(xp, x)
+        m, s = logistic.maximum_likelihood(steps)
+        to_loc, to_scale = g_logits / s, -(g_logits * ((level + m) / s) + g_temperature / s) / s
+        (slope,) = logistic.maximum_likelihood_vjp(logistic.Parameters(to_loc, to_scale), steps)
+        return (xp.astype(slope / x / (1 - x), dtype, copy=False),)
+
+
+def _log_odds(xp: Any, x: Array) -> tuple[Array, Array]:
+    """Those of the datum in the middle, and how much larger the others' are; nan where one is not in (0, 1)."""
+    check_shape("data", x, ("N",))
+    if not (x.shape[0] and bool(xp.all((x > 0) & (x < 1)))):
+        return xp.asarray(xp.nan), x * xp.nan
+    middle = xp.sort(x)[x.shape[0] // 2]
+    ratio = (x - middle) / middle / (1 - x)  # of odds, less 1
+    near = xp.abs(ratio) < 0.5
+    far = log_quotient(xp, x, middle + 0.0 * x, (1 - middle) / (1 - x))
+    return _logit(xp, middle), xp.where(near, xp.log1p(xp.where(near, ratio, 0.0)), far)
 
 
 def _valid(xp: Any, x: Array, l: Array, t: Array) -> Array:

@@ -22,16 +22,27 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from refengine._arrays import check_shape, elementwise
+from refengine.distributions import _truncated_normal
+from refengine.distributions._location_scale import Parameters
 from refengine.distributions._noise import uniform as noise
-from refengine.distributions._pointwise import both, cotangents, flat, positive, value
+from refengine.distributions._pointwise import both, cotangents, flat, value
+from refengine.distributions._truncated_normal import Frame, ends, frame, log_product, mass_from, moments, reach_of
 from refengine.domains import Array, Positive, Real, Unit
 from refengine.special._gauss_legendre import POINTS, WEIGHTS
 
 __all__ = [
+    "Parameters",
     "cdf",
     "cdf_vjp",
+    "entropy",
+    "entropy_vjp",
     "icdf",
     "icdf_vjp",
+    "kl_divergence",
+    "kl_divergence_vjp",
     "log_cdf",
     "log_cdf_vjp",
     "log_prob",
@@ -39,6 +50,8 @@ __all__ = [
     "log_prob_vjp",
     "log_sf",
     "log_sf_vjp",
+    "maximum_likelihood",
+    "maximum_likelihood_vjp",
     "mean",
     "mean_vjp",
     "mode",
@@ -48,9 +61,10 @@ __all__ = [
     "sample_vjp",
     "sf",
     "sf_vjp",
+    "variance",
+    "variance_vjp",
 ]
 
-_DEPTH = 48.0  # the exponent beyond which no moment counts
 _STEPS = 8  # of Newton, enough for every distance
 
 
@@ -258,7 +272,7 @@ def mean(loc: Real, scale: Positive, low: Real, high: Real) -> Array:
     >>> round(float(mean(0.0, 1.0, 0.0, float("inf"))) ** 2, 12)  # 2 / pi
     0.636619772368
     """
-    return value(_mean, loc=loc, scale=scale, low=low, high=high)
+    return value(_truncated_normal.mean, loc=loc, scale=scale, low=low, high=high)
 
 
 def mean_vjp(g: Array, loc: Real, scale: Positive, low: Real, high: Real) -> tuple[Array, Array, Array, Array]:
@@ -268,7 +282,172 @@ def mean_vjp(g: Array, loc: Real, scale: Positive, low: Real, high: Real) -> tup
               \partial_{\mathrm{low}} = f(\mathrm{low}) (E[x] - \mathrm{low}), \quad
               \partial_{\mathrm{high}} = f(\mathrm{high}) (\mathrm{high} - E[x])
     """
-    return cotangents(_mean, g, loc=loc, scale=scale, low=low, high=high)
+    return cotangents(_truncated_normal.mean, g, loc=loc, scale=scale, low=low, high=high)
+
+
+def variance(loc: Real, scale: Positive, low: Real, high: Real) -> Array:
+    r"""Variance.
+
+    .. math:: \operatorname{Var}(x) = \sigma^2 \left(1 + \frac{\alpha \phi(\alpha) - \beta \phi(\beta)}
+              {\Phi(\beta) - \Phi(\alpha)} - \left(\frac{\phi(\alpha) - \phi(\beta)}
+              {\Phi(\beta) - \Phi(\alpha)}\right)^2\right)
+
+    loc, scale, low, high: broadcast together. Johnson, Kotz and Balakrishnan (1994), section 10.1.
+
+    >>> round(float(variance(0.0, 1.0, 0.0, float("inf"))), 12)  # 1 - 2 / pi
+    0.363380227632
+    """
+    return value(_truncated_normal.variance, loc=loc, scale=scale, low=low, high=high)
+
+
+def variance_vjp(g: Array, loc: Real, scale: Positive, low: Real, high: Real) -> tuple[Array, Array, Array, Array]:
+    r"""Cotangents of loc, scale, low and high, with y = z - E[z] and m the mean.
+
+    .. math:: \partial_\mu = \sigma E[y^3], \quad \partial_\sigma = \sigma \operatorname{Cov}(y^2, z^2), \quad
+              \partial_{\mathrm{low}} = f(\mathrm{low}) (\operatorname{Var}(x) - (m - \mathrm{low})^2), \quad
+              \partial_{\mathrm{high}} = f(\mathrm{high}) ((\mathrm{high} - m)^2 - \operatorname{Var}(x))
+
+    The end next to the mode takes minus what loc and the other end have: a shift of all changes nothing.
+    """
+    return cotangents(_truncated_normal.variance, g, loc=loc, scale=scale, low=low, high=high)
+
+
+def entropy(loc: Real, scale: Positive, low: Real, high: Real) -> Array:
+    r"""Differential entropy.
+
+    .. math:: H = \log(\sqrt{2 \pi} \, \sigma (\Phi(\beta) - \Phi(\alpha))) + \frac{E[z^2]}{2}
+              = \log(\sigma G) + \frac{E[s (s + 2r)]}{2}
+
+    loc, scale, low, high: broadcast together. The mean of minus the logarithm of the density of Johnson, Kotz and
+    Balakrishnan (1994), section 10.1.
+
+    >>> round(float(entropy(0.0, 1.0, 0.0, float("inf"))), 12)  # log(pi e / 2) / 2
+    0.725791352645
+    """
+    return value(_truncated_normal.entropy, loc=loc, scale=scale, low=low, high=high)
+
+
+def entropy_vjp(g: Array, loc: Real, scale: Positive, low: Real, high: Real) -> tuple[Array, Array, Array, Array]:
+    r"""Cotangents of loc, scale, low and high.
+
+    .. math:: \partial_\mu = \frac{\operatorname{Cov}(z, z^2)}{2 \sigma}, \quad
+              \partial_\sigma = \frac{\operatorname{Var}(z^2)}{2 \sigma}, \quad
+              \partial_{\mathrm{low}} = f(\mathrm{low}) (H + \log f(\mathrm{low}) - 1), \quad
+              \partial_{\mathrm{high}} = -f(\mathrm{high}) (H + \log f(\mathrm{high}) - 1)
+
+    in which, by parts, :math:`1 - E[s (s + r)]` is the sum over the ends of their distances times the densities there.
+    """
+    return cotangents(_truncated_normal.entropy, g, loc=loc, scale=scale, low=low, high=high)
+
+
+def kl_divergence(
+    loc_p: Real,
+    scale_p: Positive,
+    low_p: Real,
+    high_p: Real,
+    loc_q: Real,
+    scale_q: Positive,
+    low_q: Real,
+    high_q: Real,
+) -> Array:
+    r"""Kullback-Leibler divergence of q from p; inf with zero gradients where q does not reach all over p.
+
+    .. math:: D(p \| q) = E_p[\log p - \log q] = \log E_p[e^u] - \log Q([\mathrm{low}_p, \mathrm{high}_p]), \qquad
+              u = \frac{z_p^2 - z_q^2}{2} - E_p\left[\frac{z_p^2 - z_q^2}{2}\right]
+
+    All broadcast together; the support of p may be a part of that of q. Neither term is negative: the first is the
+    mean of e^u - 1 - u where the distributions are close, the second is made of the masses of q outside. The
+    definition integrated, with the density of Johnson, Kotz and Balakrishnan (1994), section 10.1.
+
+    >>> round(float(kl_divergence(0.0, 1.0, 0.0, 1.0, 0.0, 1.0, -1.0, 1.0)), 12)  # log 2
+    0.69314718056
+    >>> float(kl_divergence(0.0, 1.0, -1.0, 1.0, 0.0, 1.0, 0.0, 1.0))
+    inf
+    """
+    p = {"loc_p": loc_p, "scale_p": scale_p, "low_p": low_p, "high_p": high_p}
+    return value(_truncated_normal.kl, **p, loc_q=loc_q, scale_q=scale_q, low_q=low_q, high_q=high_q)
+
+
+def kl_divergence_vjp(
+    g: Array,
+    loc_p: Real,
+    scale_p: Positive,
+    low_p: Real,
+    high_p: Real,
+    loc_q: Real,
+    scale_q: Positive,
+    low_q: Real,
+    high_q: Real,
+) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array]:
+    r"""Cotangents of all eight; the ends have slopes from the side on which the divergence is finite.
+
+    .. math:: \partial_{\mu_p} = -\frac{\operatorname{Cov}_p(u, z_p)}{\sigma_p}, \quad
+              \partial_{\sigma_p} = -\frac{\operatorname{Cov}_p(u, z_p^2)}{\sigma_p}, \quad
+              \partial_{\mathrm{low}_p} = p(\mathrm{low}_p) (1 + u(\mathrm{low}_p)), \quad
+              \partial_{\mathrm{high}_p} = -p(\mathrm{high}_p) (1 + u(\mathrm{high}_p))
+
+    .. math:: \partial_{\mu_q} = \frac{E_q[z_q] - E_p[z_q]}{\sigma_q}, \quad
+              \partial_{\sigma_q} = \frac{E_q[z_q^2] - E_p[z_q^2]}{\sigma_q}, \quad
+              \partial_{\mathrm{low}_q} = -q(\mathrm{low}_q), \quad \partial_{\mathrm{high}_q} = q(\mathrm{high}_q)
+    """
+    p = {"loc_p": loc_p, "scale_p": scale_p, "low_p": low_p, "high_p": high_p}
+    return cotangents(_truncated_normal.kl, g, **p, loc_q=loc_q, scale_q=scale_q, low_q=low_q, high_q=high_q)
+
+
+def maximum_likelihood(data: Real, low: Real, high: Real) -> Parameters:
+    r"""The loc and scale of largest likelihood between known ends.
+
+    .. math:: E[x] = \bar x, \qquad \operatorname{Var}(x) = \frac1N \sum_i (x_i - \bar x)^2
+
+    data: (N,); low, high: one number each. The log likelihood is concave in :math:`\mu/\sigma^2` and
+    :math:`1/\sigma^2`, so the estimate is unique. nan where there is none: fewer than two distinct numbers, one outside
+    [low, high], or a variance as large as that of the exponential density on [low, high] with the mean of the data, or
+    larger: the likelihood grows towards it and beyond. Tested where loc is within 30 standard deviations of the data.
+    Johnson, Kotz and Balakrishnan (1994), section 10.1.
+
+    >>> found = maximum_likelihood([1.0, 1.5, 2.0], 0.0, 3.0)
+    >>> round(float(found.loc), 12)
+    1.5
+    """
+    xp, dtype, x, low, high = _data(data, low, high)
+    with np.errstate(all="ignore"):
+        fit = _truncated_normal.fit(xp, x, low, high)
+        nothing = xp.asarray(xp.nan, dtype=xp.float64)
+        found = (
+            (nothing, nothing) if fit is None else (fit.middle + (fit.rest + fit.unit * fit.loc), fit.unit * fit.scale)
+        )
+        return Parameters(*(xp.astype(v, dtype, copy=False) for v in found))
+
+
+def maximum_likelihood_vjp(g: Parameters, data: Real, low: Real, high: Real) -> tuple[Array, Array, Array]:
+    r"""Cotangents of the data and of both ends, by the implicit function theorem.
+
+    With y = z - E[z], c = E[z] and :math:`\det = E[y^2] \operatorname{Var}(y^2) - E[y^3]^2`, in units of the data,
+
+    .. math::
+        \bar m = \frac{g_\mu \operatorname{Cov}(y^2, z^2) - g_\sigma E[y^3]}{\det}, \quad
+        \bar v = \frac{g_\sigma E[y^2] - g_\mu \operatorname{Cov}(y, z^2)}{\sigma \det}, \quad
+        \bar x_i = \frac{\bar m + 2 (x_i - \bar x) \bar v}{N}
+
+    and to an end minus :math:`\bar m, \bar v` times the slopes of mean and variance to it.
+    """
+    xp, dtype, x, a, b, to_loc, to_scale = _data(data, low, high, g[0], g[1])
+    with np.errstate(all="ignore"):
+        fit = _truncated_normal.fit(xp, x, a, b)
+        if fit is None:
+            found = x * xp.nan, a * xp.nan, b * xp.nan
+        else:
+            found = _truncated_normal.fit_slopes(xp, fit, x, to_loc, to_scale)
+        by_data, by_low, by_high = (xp.astype(v, dtype, copy=False) for v in found)
+        return by_data, by_low, by_high
+
+
+def _data(data: Array, low: Array, high: Array, *others: Array) -> tuple[Any, ...]:
+    names = {"data": data, "low": low, "high": high} | {f"g{i}": v for i, v in enumerate(others)}
+    xp, dtype, *arrays = elementwise(**names)
+    for name, array, shape in zip(names, arrays, (("N",), (), ()), strict=False):
+        check_shape(name, array, shape)
+    return xp, dtype, *arrays
 
 
 def mode(loc: Real, scale: Positive, low: Real, high: Real) -> Array:
@@ -289,105 +468,20 @@ def mode_vjp(g: Array, loc: Real, scale: Positive, low: Real, high: Real) -> tup
     return cotangents(_mode, g, loc=loc, scale=scale, low=low, high=high)
 
 
-class _Frame(NamedTuple):
-    """An interval in units of the scale, seen from its point next to the mode."""
-
-    defined: Array
-    sign: Array  # of the axis: -1 where the interval lies left of the mode
-    r: Array
-    right: Array  # how far the interval reaches up the axis and down the axis
-    left: Array
-    low: Array  # distances of the ends along the axis
-    high: Array
-    origin: Array
-    scale: Array
-
-
-def _frame(xp: Any, loc: Array, scale: Array, low: Array, high: Array) -> _Frame:
-    defined = positive(xp, scale) & xp.isfinite(loc) & (low < high)
-    loc, scale = xp.where(defined, loc, 0.0), xp.where(defined, scale, 1.0)
-    low, high = xp.where(defined, low, -1.0), xp.where(defined, high, 1.0)
-    above, below = low > loc, high < loc
-    width = (high - low) / scale
-    r = xp.where(above, (low - loc) / scale, xp.where(below, (loc - high) / scale, 0.0))
-    right = xp.where(above | below, width, (high - loc) / scale)
-    left = xp.where(above | below, 0.0, (loc - low) / scale)
-    origin = xp.where(above, low, xp.where(below, high, loc))
-    to_low = xp.where(above, 0.0, xp.where(below, width, -left))
-    to_high = xp.where(above, width, xp.where(below, 0.0, right))
-    return _Frame(defined, xp.where(below, xp.asarray(-1.0), 1.0), r, right, left, to_low, to_high, origin, scale)
-
-
-def _end(xp: Any, r: Array) -> Array:
-    """Where the exponent has grown to the depth."""
-    root = xp.where(r < 1e100, xp.sqrt(r * r + 2 * _DEPTH), r)
-    return 2 * _DEPTH / (r + root)
-
-
-def _sums(xp: Any, f: _Frame, centre: Array | float, powers: tuple[int, ...]) -> list[Array]:
-    """Integrals of ``(s - centre)^n exp(-s (s + 2r) / 2)`` over the interval."""
-    end = _end(xp, f.r)
-    up, down = xp.minimum(f.right, end), xp.minimum(f.left, end)
-    totals = [0.0 * up for _ in powers]
-    for point, share in zip(POINTS, WEIGHTS, strict=True):
-        for reach, side in ((up, 1.0), (down, -1.0)):
-            s = reach * point
-            mass = share * reach * xp.exp(-s * (s + 2 * f.r) / 2)
-            totals = [t + mass * (side * s - centre) ** n for t, n in zip(totals, powers, strict=True)]
-    return totals
-
-
-def _moments(xp: Any, f: _Frame) -> tuple[Array, Array, Array]:
-    """G, E[s] and E[s^2]; around the mode E[s] is the difference of the densities at the ends."""
-    mass, first, second = _sums(xp, f, 0.0, (0, 1, 2))
-    near, gap = xp.minimum(f.left, f.right), xp.abs(f.right - f.left)
-    fall = xp.exp(-near * near / 2) * -xp.expm1(-gap * (xp.maximum(f.left, f.right) + near) / 2)
-    balance = xp.where(f.right == f.left, 0.0, xp.where(f.right > f.left, fall, -fall))
-    return mass, xp.where(f.left > 0, balance, first) / mass, second / mass
-
-
-def _log_product(xp: Any, x: Array, y: Array) -> Array:
-    product = x * y
-    fits = (product > 1e-290) & (product < 1e290)
-    return xp.where(fits, xp.log(xp.where(fits, product, 1.0)), xp.log(x) + xp.log(y))
-
-
-def _ends(xp: Any, f: _Frame, mass: Array) -> tuple[Array, Array]:
-    """The density at low and at high."""
-    return tuple(xp.exp(-d * (d + 2 * f.r) / 2) / mass / f.scale for d in (f.low, f.high))
-
-
-def _times(xp: Any, density: Array, factor: Array) -> Array:
-    """Their product, 0 where the density is 0."""
-    return xp.where(density == 0, 0.0, density * factor)
-
-
 def _log_prob(xp: Any, x: Array, loc: Array, scale: Array, low: Array, high: Array) -> tuple[Array, ...]:
-    f = _frame(xp, loc, scale, low, high)
-    mass, first, second = _moments(xp, f)
+    f = frame(xp, loc, scale, low, high)
+    mass, first, second = moments(xp, f)
     beyond = ~((x >= low) & (x <= high)) | xp.isinf(x)
     d = f.sign * (xp.where(beyond, f.origin, x) - f.origin) / f.scale
-    found = -d * (d + 2 * f.r) / 2 - _log_product(xp, f.scale, mass)
+    found = -d * (d + 2 * f.r) / 2 - log_product(xp, f.scale, mass)
     by_loc, by_scale = f.sign * (d - first), (d * d - second) + 2 * f.r * (d - first)
-    at_low, at_high = _ends(xp, f, mass)
+    at_low, at_high = ends(xp, f, mass)
     results = found, -f.sign * (f.r + d) / f.scale, by_loc / f.scale, by_scale / f.scale, at_low, -at_high
     return f.defined, *flat(xp, beyond, -xp.inf, results)
 
 
-def _mean(xp: Any, loc: Array, scale: Array, low: Array, high: Array) -> tuple[Array, ...]:
-    f = _frame(xp, loc, scale, low, high)
-    mass, first, _ = _moments(xp, f)
-    y2, y3 = (total / mass for total in _sums(xp, f, first, (2, 3)))
-    at_low, at_high = _ends(xp, f, mass)
-    by_low, by_high = (_times(xp, a, xp.abs(d - first) * f.scale) for a, d in ((at_low, f.low), (at_high, f.high)))
-    # where little is cut off, the moments that vanish for the whole line are what the ends bring
-    one, two = (_times(xp, a * f.scale, 1 + d * d - d * first) for a, d in ((at_low, f.low), (at_high, f.high)))
-    by_scale = xp.where(xp.minimum(f.left, f.right) > 1, one - two, 2 * (f.r + first) * y2 + y3)
-    return f.defined, f.origin + f.sign * (f.scale * first), y2, f.sign * by_scale, by_low, by_high
-
-
 def _mode(xp: Any, loc: Array, scale: Array, low: Array, high: Array) -> tuple[Array, ...]:
-    f = _frame(xp, loc, scale, low, high)
+    f = frame(xp, loc, scale, low, high)
     above, below = xp.astype(low > loc, xp.float64), xp.astype(high < loc, xp.float64)
     return f.defined, f.origin, 1 - above - below, 0.0 * scale, above, below
 
@@ -409,7 +503,7 @@ class _Parts(NamedTuple):
 def _parts(xp: Any, r: Array, d: Array, behind: Array, ahead: Array) -> _Parts:
     """Parts [-behind, d] and [d, d + ahead] for d >= 0; behind is 0 unless r is."""
     out = r + d
-    end, onward = _end(xp, r), _end(xp, out)
+    end, onward = reach_of(xp, r), reach_of(xp, out)
     sums = [0.0 * end] * 6
     for point, share in zip(POINTS, WEIGHTS, strict=True):
         for k, start, reach, side in (
@@ -439,7 +533,7 @@ def _parts(xp: Any, r: Array, d: Array, behind: Array, ahead: Array) -> _Parts:
     )
 
 
-def _split(xp: Any, f: _Frame, x: Array, low: Array, high: Array) -> tuple[Array, _Parts]:
+def _split(xp: Any, f: Frame, x: Array, low: Array, high: Array) -> tuple[Array, _Parts]:
     """The direction of the axis from the mode to x, and the parts around x; the origin where x is outside."""
     within = f.defined & (x >= low) & (x <= high) & ~xp.isinf(x)
     y = xp.where(within, x, f.origin)
@@ -454,7 +548,7 @@ def _share(upper: bool, logarithm: bool) -> Any:
     """The core of the share of the part above or below x, or of its logarithm."""
 
     def core(xp: Any, x: Array, loc: Array, scale: Array, low: Array, high: Array) -> tuple[Array, ...]:
-        f = _frame(xp, loc, scale, low, high)
+        f = frame(xp, loc, scale, low, high)
         o, a = _split(xp, f, x, low, high)
         far = o > 0 if upper else o < 0
         p, q = a.root * (a.root * (a.far / a.total)), a.near / a.total
@@ -486,20 +580,11 @@ _cdf, _sf = _share(False, False), _share(True, False)
 _log_cdf, _log_sf = _share(False, True), _share(True, True)
 
 
-def _mass(xp: Any, r: Array, length: Array) -> Array:
-    """Integral of ``exp(-s (s + 2r) / 2)`` from 0."""
-    reach, total = xp.minimum(length, _end(xp, r)), 0.0 * r
-    for point, share in zip(POINTS, WEIGHTS, strict=True):
-        s = reach * point
-        total = total + share * reach * xp.exp(-s * (s + 2 * r) / 2)
-    return total
-
-
 def _icdf(xp: Any, u: Array, loc: Array, scale: Array, low: Array, high: Array) -> tuple[Array, ...]:
-    f = _frame(xp, loc, scale, low, high)
+    f = frame(xp, loc, scale, low, high)
     inner = (u >= 0) & (u <= 1)
     u = xp.where(inner, u, 0.5)
-    left, right = _mass(xp, f.r, f.left), _mass(xp, f.r, f.right)
+    left, right = mass_from(xp, f.r, f.left), mass_from(xp, f.r, f.right)
     total = left + right
     o = xp.where(f.r > 0, f.sign, xp.where(u * total < left, xp.asarray(-1.0), 1.0))
     up = o > 0
@@ -529,7 +614,7 @@ def _distances(
     some = aim > 0
     near = xp.where(some, aim, 1.0)
     for _ in range(_STEPS):
-        mass = _mass(xp, r, near)
+        mass = mass_from(xp, r, near)
         density = xp.exp(-near * (near + 2 * r) / 2)
         near = near * xp.exp(xp.log(xp.where(some, aim, mass) / mass) * (mass / near / density))
     near = xp.minimum(xp.where(some, near, 0.0), length)
@@ -537,10 +622,10 @@ def _distances(
     up = xp.where(p < 2.0**-960, xp.asarray(2.0**64), 1.0)  # a mass over p alone may overflow
     aim, log_up = xp.where(p > 0, p, 1.0) * up * total, xp.log(up)
     log_aim = xp.log(aim) - log_up
-    fall = xp.maximum(xp.log(_mass(xp, r, length)) - log_aim, 0.0 * p)
+    fall = xp.maximum(xp.log(mass_from(xp, r, length)) - log_aim, 0.0 * p)
     tail = xp.minimum(2 * fall / (r + xp.sqrt(r * r + 2 * fall)), length / 2)
     for _ in range(_STEPS):
-        mass = _mass(xp, r + tail, length - tail)
+        mass = mass_from(xp, r + tail, length - tail)
         tail = xp.minimum(
             xp.maximum(tail + mass * (xp.log(mass / aim) + log_up - tail * (tail + 2 * r) / 2), 0.0 * p), length
         )
@@ -554,7 +639,7 @@ def _distances(
     rest = xp.minimum(rest, reach / 2)
     for _ in range(_STEPS):
         start = out - rest
-        mass = _mass(xp, start, rest)
+        mass = mass_from(xp, start, rest)
         rest = rest - mass * (xp.log(mass / aim) + log_up - (reach - rest) * (reach - rest + 2 * r) / 2)
     rest = xp.where(p > 0, rest, 0.0)
     close = bounded & (rest <= reach / 2)

@@ -31,6 +31,8 @@ __all__ = [
     "maximum_likelihood_vjp",
     "mean",
     "mean_vjp",
+    "mode",
+    "mode_vjp",
     "noise",
     "sample",
     "sample_vjp",
@@ -165,6 +167,25 @@ def mean_vjp(g: Array, mean_direction: Real, concentration: NonNegative) -> tupl
         dk = xp.sum(g * mu, axis=-1) * pieces.ratio_slope()
         spread = pieces.ratio() + 0.0 * k + 0.0 * xp.sum(mu, axis=-1)
         return back(spread, g, like[0], dtype), unbroadcast(dk, like[1], dtype)
+
+
+def mode(mean_direction: Real, concentration: NonNegative) -> Array:
+    r"""Where the density is largest, the mean direction; at concentration 0 that is everywhere: nan.
+
+    .. math:: \arg\max_x \mu \cdot x = \mu
+
+    mean_direction: (..., D) with D >= 2, concentration: (...), broadcast; the result is (..., D), the mean direction as
+    it comes. A concentration that is negative or infinite, and nan: nan. Mardia and Jupp (2000), section 9.3.2.
+
+    >>> mode(np.array([0.6, 0.8]), 2.0).tolist()
+    [0.6, 0.8]
+    """
+    return _directions.mode(mean_direction, concentration)
+
+
+def mode_vjp(g: Array, mean_direction: Real, concentration: NonNegative) -> tuple[Array, Array]:
+    r"""Cotangents: :math:`\bar\mu = g, \bar\kappa = 0`, nan where there is no mode."""
+    return _directions.mode_vjp(g, mean_direction, concentration)
 
 
 def sample(noise: Noise, mean_direction: Real, concentration: NonNegative) -> Array:

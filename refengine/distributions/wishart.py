@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refengine.distributions import _noise, _wishart
+from refengine.distributions import _noise, _wishart, _wishart_fit
 from refengine.domains import Array, Positive, Real, Unit
 
 __all__ = [
     "Noise",
+    "Parameters",
     "entropy",
     "entropy_vjp",
     "kl_divergence",
@@ -22,6 +23,8 @@ __all__ = [
     "log_prob",
     "log_prob_value_and_vjp",
     "log_prob_vjp",
+    "maximum_likelihood",
+    "maximum_likelihood_vjp",
     "mean",
     "mean_vjp",
     "mode",
@@ -39,6 +42,13 @@ class Noise(NamedTuple):
 
     normal: Real
     uniform: Unit
+
+
+class Parameters(NamedTuple):
+    """What `maximum_likelihood` estimates."""
+
+    df: Positive
+    scale_matrix: Real
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Noise:
@@ -260,6 +270,44 @@ def sample_vjp(g: Array, noise: Noise, df: Positive, scale_matrix: Real) -> tupl
     """
     (normal, uniform), to_df, to_scale = _wishart.sample_vjp(g, noise, df, scale_matrix)
     return Noise(normal, uniform), to_df, to_scale
+
+
+def maximum_likelihood(data: Real) -> Parameters:
+    r"""Degrees of freedom and scale matrix under which the data are most probable.
+
+    .. math:: \hat V = \frac M{\hat n}, \qquad \sum_{i<D} \left[ \log\tfrac{\hat n}2 - \psi(\tfrac{\hat n - i}2) \right]
+              = \log\det M - \frac1N \sum_k \log\det X_k, \qquad M = \frac1N \sum_k X_k
+
+    data: (N, D, D); the estimates have shapes () and (D, D). The equation for n has one root above D - 1, found by
+    Newton's method, unless all data are equal. Fewer than two distinct matrices, and one that is not positive definite
+    or not finite: nan. The score of the density of Wishart (1928).
+
+    >>> estimate = maximum_likelihood([[[1.0]], [[2.0]], [[4.0]]])
+    >>> round(float(estimate.df * estimate.scale_matrix[0, 0]), 12)
+    2.333333333333
+    """
+    xp, dtype, found = _wishart_fit.fit(data, inverse=False)
+    with np.errstate(all="ignore"):
+        scale = found.mean / found.df * found.unit
+        return Parameters(xp.astype(found.df, dtype, copy=False), xp.astype(scale, dtype, copy=False))
+
+
+def maximum_likelihood_vjp(g: Parameters, data: Real) -> tuple[Array]:
+    r"""Cotangent of the data, by the implicit function theorem.
+
+    With s(n) the left side of the equation for n and :math:`\bar V` made symmetric:
+
+    .. math:: \bar X_k = \frac1N \left[ \frac{\bar V}n + \frac1{s'(n)} \left( \bar n - \frac1{n^2}
+              \textstyle\sum_{ij} \bar V_{ij} M_{ij} \right) \left( M^{-1} - X_k^{-1} \right) \right]
+    """
+    xp, dtype, found = _wishart_fit.fit(data, inverse=False)
+    with np.errstate(all="ignore"):
+        to_df, to_scale = _wishart_fit.estimate_cotangents(xp, g)
+        to_scale = to_scale * found.unit
+        to_df = to_df - xp.sum(to_scale * (found.mean / found.df)) / found.df
+        slope = to_scale / found.df + to_df * found.by_gap * (found.mean_inverse - found.inverses)
+        slope = slope / found.inverses.shape[0] / found.unit
+        return (xp.astype(slope, dtype, copy=False),)
 
 
 def _mean(df: Array, size: int) -> tuple[Array, ...]:

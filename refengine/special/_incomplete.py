@@ -174,7 +174,7 @@ def _gamma_scale(xp: Any, a: Array, x: Array) -> Array:
     return xp.where(near, a * log1p_minus(xp, t), a * _log_ratio(xp, x, a) - (x - a)) - remainder(xp, a)
 
 
-def _excess_of_exponential(xp: Any, s: Array) -> Array:
+def excess_of_exponential(xp: Any, s: Array) -> Array:
     """``exp(s) - 1 - s``."""
     near = xp.abs(s) < 0.5
     t = xp.where(near, s, 0.0)
@@ -186,6 +186,15 @@ def _excess_of_exponential(xp: Any, s: Array) -> Array:
 
 def _gamma_sum(xp: Any, d: Array, x: Array, sign: Array) -> tuple[Array, Array]:
     """The integrals of exp(-D) and of ``sign * v * exp(-D)``."""
+    end, terms = gamma_terms(xp, d, x, sign)
+    return end * xp.sum(terms, axis=-1), sign * end * end * xp.sum(terms * xp.asarray(POINTS), axis=-1)
+
+
+def gamma_terms(xp: Any, d: Array, x: Array, sign: Array) -> tuple[Array, Array]:
+    """Where the integral of exp(-D) may end, and its terms at `POINTS` of that: (n,) and (n, points).
+
+    Below x the sign is -1 and d = a - x, above it 1 and d = x - a.
+    """
     upper = 2 * _DEPTH / (d + xp.hypot(d, xp.sqrt(2 * _DEPTH * x)))
     upper = xp.minimum(upper, xp.log1p((_DEPTH + 5) / x) + 0.3)
     m = d - _DEPTH  # where d v + x v^2 / (2 + v), which is less than D, has the depth
@@ -193,12 +202,12 @@ def _gamma_sum(xp: Any, d: Array, x: Array, sign: Array) -> tuple[Array, Array]:
     lower = xp.where(m > 0, 4 * _DEPTH / (m + root), (root - m) / (d + x))
     end = xp.where(sign > 0, upper, lower)
     for _ in range(2):
-        depth = d * end + x * _excess_of_exponential(xp, sign * end)
+        depth = d * end + x * excess_of_exponential(xp, sign * end)
         end = end * (_DEPTH / depth) ** (depth / end / (d + x * xp.abs(xp.expm1(sign * end))))
     points, weights = xp.asarray(POINTS), xp.asarray(WEIGHTS)
     v = end[:, None] * points
-    terms = weights * xp.exp(-(d[:, None] * v + x[:, None] * _excess_of_exponential(xp, sign[:, None] * v)))
-    return end * xp.sum(terms, axis=-1), sign * end * end * xp.sum(terms * points, axis=-1)
+    terms = weights * xp.exp(-(d[:, None] * v + x[:, None] * excess_of_exponential(xp, sign[:, None] * v)))
+    return end, terms
 
 
 def _gamma_head(xp: Any, a: Array, x: Array) -> Array:
@@ -311,7 +320,7 @@ def _beta_sum(xp: Any, s: Array, x: Array, y: Array, d: Array) -> tuple[Array, A
 
 def _beta_bend(xp: Any, x: Array, y: Array, v: Array) -> Array:
     """``log(y + x e^-v) + x v``."""
-    return xp.log1p(y * _excess_of_exponential(xp, x * v) + x * _excess_of_exponential(xp, -y * v))
+    return xp.log1p(y * excess_of_exponential(xp, x * v) + x * excess_of_exponential(xp, -y * v))
 
 
 def _beta_head(xp: Any, a: Array, b: Array, x: Array) -> tuple[Array, Array]:

@@ -34,10 +34,12 @@ def gamma_quantile(xp: Any, a: Array, lower: Array, upper: Array) -> Array:
         power = xp.exp((xp.log(low) + _log_factorial(xp, p)) / p)  # where e^-t is 1
         underflows = power < _TINY
         x = xp.where(underflows, 1.0, xp.where((x >= _TINY) & (x < xp.inf), x, power))
+        done = low != low
         for _ in range(_MOST_STEPS):
             step, settled = _step(xp, incomplete_gamma(xp, p, x), low, high)
+            step, done = xp.where(done, 0.0, step), done | settled  # none depends on how long others take
             x = x + x * xp.expm1(step)
-            if bool(xp.all(settled | underflows)):
+            if bool(xp.all(done | underflows)):
                 break
         x = xp.where(underflows, power, x)
     return _with_ends(xp, x, inside, a, lower, upper, (0.0, xp.inf))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import ndtri, polygamma
 from scipy.stats import kstwo
 
 from refengine._walk import find
@@ -229,13 +230,27 @@ def test_pathwise_gradients_integrate_to_those_of_the_moments(name: str) -> None
             np.testing.assert_allclose(np.sum(WEIGHTS * path), wanted, rtol=1e-8, atol=1e-9, err_msg=parameter)
 
 
-def test_pathwise_gradient_of_the_mean_logarithm_of_gamma() -> None:
-    """d E log x / da is the trigamma function."""
-    d, special = module("gamma"), import_module("refengine.special")
-    a = np.full_like(LEVELS, 2.6)
-    x = d.sample(LEVELS, a, np.ones_like(a))
-    _, along, _ = d.sample_vjp(1 / x, LEVELS, a, np.ones_like(a))
-    np.testing.assert_allclose(np.sum(WEIGHTS * along), special.trigamma(2.6), rtol=1e-9)
+# E log x, differentiated by hand to each parameter; a = 2.6, b = 1.7
+_TRIGAMMA = {v: float(polygamma(1, v)) for v in (2.6, 1.7, 4.3)}
+LOGARITHM = {
+    "gamma": (_TRIGAMMA[2.6], -1 / 1.7),  # psi(a) - log b
+    "inverse_gamma": (-_TRIGAMMA[2.6], 1 / 1.7),  # log b - psi(a)
+    "beta": (_TRIGAMMA[2.6] - _TRIGAMMA[4.3], -_TRIGAMMA[4.3]),  # psi(a) - psi(a + b)
+    "log_normal": (1.0, 0.0),
+    "weibull": (np.euler_gamma / 2.6**2, 1 / 1.7),  # log scale - gamma / concentration
+    "pareto": (1 / 2.6, -1 / 1.7**2),  # log scale + 1 / alpha
+}
+
+
+@pytest.mark.parametrize("name", LOGARITHM)
+def test_pathwise_gradients_of_the_mean_logarithm(name: str) -> None:
+    """d E log x / d theta = E dx/dtheta / x."""
+    d = module(name)
+    noise = ndtri(LEVELS) if name == "log_normal" else LEVELS
+    given = np.full_like(LEVELS, 2.6), np.full_like(LEVELS, 1.7)
+    _, *along = d.sample_vjp(1 / d.sample(noise, *given), noise, *given)
+    for path, wanted in zip(along, LOGARITHM[name], strict=True):
+        np.testing.assert_allclose(np.sum(WEIGHTS * path), wanted, rtol=1e-8, atol=1e-9)
 
 
 def test_limits() -> None:

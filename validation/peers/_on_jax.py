@@ -1,4 +1,4 @@
-"""Log densities written in jax: value, and the gradients of its sum by jax.grad, in float64."""
+"""Log densities written in jax: value, and its gradients for a cotangent by jax.grad, in float64."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ jax.config.update("jax_enable_x64", True)
 
 
 def answers(log_prob: dict[str, Callable[..., Any]]) -> Callable[..., tuple[Any, Any]]:
-    """``answer(name, arguments, floating)`` for a library's table of log densities."""
+    """``answer(name, g, arguments, floating)`` for a library's table of log densities."""
 
-    def answer(name: str, arguments: dict[str, np.ndarray], floating: tuple[str, ...]) -> tuple[Any, Any]:
+    def answer(
+        name: str, g: np.ndarray, arguments: dict[str, np.ndarray], floating: tuple[str, ...]
+    ) -> tuple[Any, Any]:
         known = {k: jax.numpy.asarray(v) for k, v in arguments.items()}
 
         def total(chosen: dict[str, Any]) -> Any:
             value = log_prob[name](**{**known, **chosen})
-            return value.sum(), value
+            return (g * value).sum(), value
 
         chosen = {k: known[k] for k in floating}
         if not chosen:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+HAS_GRADIENTS = False
 LOG_PROB: dict[str, Callable[..., Any]] = {
     "bernoulli": lambda k, p: stats.bernoulli.logpmf(k, p),
     "beta": lambda x, a, b: stats.beta.logpdf(x, a, b),
@@ -41,15 +42,16 @@ LOG_PROB: dict[str, Callable[..., Any]] = {
     ),
     "uniform": lambda x, low, high: stats.uniform.logpdf(x, low, high - low),
     "von_mises": lambda x, loc, concentration: stats.vonmises.logpdf(x, concentration, loc),
-    "von_mises_fisher": lambda x, mean_direction, concentration: stats.vonmises_fisher.logpdf(
-        x, mean_direction, float(concentration)
+    "von_mises_fisher": np.vectorize(
+        lambda x, mean_direction, concentration: stats.vonmises_fisher.logpdf(x, mean_direction, float(concentration)),
+        signature="(d),(d),()->()",
     ),
     "weibull": lambda x, concentration, scale: stats.weibull_min.logpdf(x, concentration, 0, scale),
     "wishart": lambda x, df, scale_matrix: stats.wishart.logpdf(x, float(df), scale_matrix),
 }
 
 
-def answer(name: str, arguments: dict[str, np.ndarray], floating: tuple[str, ...]) -> tuple[Any, None]:
+def answer(name: str, g: np.ndarray, arguments: dict[str, np.ndarray], floating: tuple[str, ...]) -> tuple[Any, None]:
     """The value; no gradients."""
     with np.errstate(all="ignore"):
         return LOG_PROB[name](**arguments), None

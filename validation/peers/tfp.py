@@ -1,12 +1,13 @@
-"""TensorFlow Probability on JAX under our names, differentiated by jax."""
+"""TensorFlow Probability on JAX under our names, differentiated by jax; it takes counts as floating numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from tensorflow_probability.python.internal.backend.jax import linalg
 from tensorflow_probability.substrates.jax import distributions as d
 
 from validation.peers._on_jax import answers
@@ -38,7 +39,7 @@ LOG_PROB: dict[str, Callable[..., Any]] = {
     "multinomial": lambda k, p: d.Multinomial(k.sum(-1), probs=p).log_prob(k),
     "multivariate_normal": lambda x, mean, covariance: d.MultivariateNormalFullCovariance(mean, covariance).log_prob(x),
     "multivariate_t": lambda x, df, mean, scale_matrix: d.MultivariateStudentTLinearOperator(
-        df, mean, _lower(scale_matrix)
+        df, mean, linalg.LinearOperatorLowerTriangular(jnp.linalg.cholesky(scale_matrix))
     ).log_prob(x),
     "negative_binomial": lambda k, r, p: d.NegativeBinomial(r, probs=p).log_prob(k),
     "normal": lambda x, loc, scale: d.Normal(loc, scale).log_prob(x),
@@ -58,9 +59,11 @@ LOG_PROB: dict[str, Callable[..., Any]] = {
     "weibull": lambda x, concentration, scale: d.Weibull(concentration, scale).log_prob(x),
     "wishart": lambda x, df, scale_matrix: d.WishartTriL(df, jnp.linalg.cholesky(scale_matrix)).log_prob(x),
 }
-answer = answers(LOG_PROB)
+_answer = answers(LOG_PROB)
 
 
-def _lower(matrix: Any) -> Any:
-    backend = import_module("tensorflow_probability.substrates.jax.internal.backend.jax")
-    return backend.linalg.LinearOperatorLowerTriangular(jnp.linalg.cholesky(matrix))
+def answer(name: str, g: np.ndarray, arguments: dict[str, np.ndarray], floating: tuple[str, ...]) -> tuple[Any, Any]:
+    """Value, and its gradients for the cotangent g."""
+    counts = name != "categorical"
+    arguments = {k: v.astype(np.float64) if counts else v for k, v in arguments.items()}
+    return _answer(name, g, arguments, floating)

@@ -48,8 +48,8 @@ LOG_PROB: dict[str, Callable[..., Any]] = {
 }
 
 
-def answer(name: str, arguments: dict[str, np.ndarray], floating: tuple[str, ...]) -> tuple[Any, Any]:
-    """Value, and the gradients of its sum."""
+def answer(name: str, g: np.ndarray, arguments: dict[str, np.ndarray], floating: tuple[str, ...]) -> tuple[Any, Any]:
+    """Value, and its gradients for the cotangent g."""
     tensors = {k: torch.tensor(v, dtype=torch.float64, requires_grad=k in floating) for k, v in arguments.items()}
     if name == "categorical":
         tensors["k"] = torch.tensor(arguments["k"])
@@ -57,6 +57,6 @@ def answer(name: str, arguments: dict[str, np.ndarray], floating: tuple[str, ...
     wanted = [tensors[k] for k in floating]
     if not wanted:
         return value.numpy(), {}
-    found = torch.autograd.grad(value.sum(), wanted, allow_unused=True)
-    zeros = (torch.zeros_like(t) if g is None else g for g, t in zip(found, wanted, strict=True))
-    return value.detach().numpy(), dict(zip(floating, (g.numpy() for g in zeros), strict=True))
+    found = torch.autograd.grad((torch.tensor(g) * value).sum(), wanted, allow_unused=True)
+    zeros = (torch.zeros_like(t) if slope is None else slope for slope, t in zip(found, wanted, strict=True))
+    return value.detach().numpy(), dict(zip(floating, (slope.numpy() for slope in zeros), strict=True))

@@ -49,6 +49,15 @@ def flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:
 
 
 def _vector(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    # np.broadcast_arrays would warn of arrays that a kernel could write to; a copy of what is repeated never does
-    spread = array if array.shape == shape else np.broadcast_to(array, shape).copy()
-    return np.ascontiguousarray(spread).reshape(-1)
+    return sealed(array if array.shape == shape else np.broadcast_to(array, shape)).reshape(-1)
+
+
+def sealed(array: np.ndarray) -> np.ndarray:
+    """The array in C order, read-only, without a copy where possible: what a kernel takes in.
+
+    A kernel is compiled anew for every combination of writable and read-only arguments; of those that it only reads,
+    this leaves one.
+    """
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view.reshape(np.shape(array))

@@ -141,6 +141,18 @@ def over_vectors(function: Callable[[Any, Any, int], Any], mean_direction: Any, 
     return result if result.ndim else result.item()
 
 
+def mode(mean_direction: Any, concentration: Any) -> Any:
+    """The mean direction, nan where every direction is a mode."""
+    return over_vectors(_mode, mean_direction, concentration)
+
+
+def _mode(mean_direction: Any, concentration: Number, dimensions: int) -> Any:
+    if concentration > 0:
+        return mean_direction
+    every = [(v, nan) for v in (*mean_direction, concentration)]
+    return np.array([stated(nan, *every) for _ in range(dimensions)], dtype=object)
+
+
 def draw_parameters(rng: np.random.Generator) -> Iterator[Draw]:
     """Cases of a function of mean_direction and concentration."""
     for i in range(24):

@@ -214,6 +214,22 @@ def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 @pointwise
+def variance(a: Number, b: Number) -> Any:
+    """E[x^2] - E[x]^2, with E[x^n] = Gamma(1 + n/a) Gamma(1 + b) / Gamma(1 + n/a + b).
+
+    Source: jones-2009
+    """
+    if not positive(a, b):
+        return undefined(a, b)
+    first, second = (exp(lgamma(1 + n / a) + lgamma(1 + b) - lgamma(1 + n / a + b)) for n in (1, 2))
+    return second - first * first
+
+
+def draw_variance(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_mean(rng)
+
+
+@pointwise
 def mode(a: Number, b: Number) -> Any:
     """((a - 1) / (a b - 1))^(1/a) for a, b >= 1.
 

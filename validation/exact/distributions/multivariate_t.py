@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from refengine.distributions.multivariate_t import Noise
 from validation.exact.distributions._matrices import covariance_like, matrix_draws, parameter_draws
+from validation.exact.distributions.wishart import gamma_quantile
 from validation.exact.draws import Draw, decades, short
 from validation.exact.linear_algebra import (
     eliminate,
@@ -18,11 +20,12 @@ from validation.exact.linear_algebra import (
     has_nan,
     log_det,
     over_batch,
+    square_root,
     symmetric,
     undefined,
     undefined_array,
 )
-from validation.exact.number import digamma, lgamma, log, pi, stated
+from validation.exact.number import digamma, lgamma, log, pi, sqrt, stated
 
 
 def log_prob(x: Any, df: Any, mean: Any, scale_matrix: Any, part: Any = symmetric) -> Any:
@@ -144,6 +147,22 @@ def variance(df: Any, mean: Any, scale_matrix: Any) -> Any:
     return _of_parameters(one, df, mean, scale_matrix)
 
 
+def sample(noise: Noise, df: Any, mean: Any, scale_matrix: Any) -> Any:
+    """m + L z sqrt(n / chi2) with Cholesky's L, the chi-square variate of n degrees of freedom as a quantile.
+
+    Source: kotz-nadarajah-2004, section 1.2
+    """
+
+    def one(z: Any, u: Any, n: Any, m: Any, s: Any) -> Any:
+        fine = finite(z, u, n, m, s) and n > 0 and 0 < u < 1
+        factors = eliminate(symmetric(s)) if fine else None
+        if factors is None:
+            return undefined_array(m.shape, z, u, n, m, s)
+        return m + square_root(factors) @ z * sqrt(n / (2 * gamma_quantile(n / 2, u)))
+
+    return over_batch(one, (1, 0, 0, 1, 2), noise.normal, noise.uniform, df, mean, scale_matrix)
+
+
 def _of_parameters(function: Any, df: Any, mean: Any, scale_matrix: Any, inner: bool = True) -> Any:
     def one(n: Any, m: Any, s: Any) -> Any:
         fine = finite(n, m, s) and n > 0 and eliminate(symmetric(s)) is not None
@@ -173,3 +192,47 @@ def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 draw_mean = draw_mode = draw_variance = draw_entropy
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    def make(size: int, df: float, u: float, condition: float = 10.0) -> dict[str, Any]:
+        noise = {"noise.normal": short(rng.normal(size=size)), "noise.uniform": u}
+        return noise | {
+            "df": df,
+            "mean": short(rng.normal(size=size)),
+            "scale_matrix": covariance_like(rng, size, condition),
+        }
+
+    for i in range(36):
+        given = make(1 + i % 4, short(decades(rng, 0.5, 40)), short(rng.uniform(0.02, 0.98)))
+        yield Draw(given, difficulty=2)
+    for i in range(10):
+        given = make(2 + i % 3, decades(rng, 1, 20), rng.uniform(), 10.0 ** rng.integers(2, 12))
+        yield Draw(given, flags=("CANCELLATION",), difficulty=3)
+    for df in (1e2, 1e3, 1e4, 1e5, 1e6, 1e8, 1e10, 1e12):
+        for u in (0.5, rng.uniform(0.01, 0.99)):
+            yield Draw(make(2, df, u), flags=("HUGE_PARAMETER", "CANCELLATION"), difficulty=4)
+    for df in (0.1, 0.3, 1.0, 15.9, 16.0, 17.0):
+        yield Draw(make(2, df, rng.uniform(0.01, 0.99)), flags=("WRONG_BRANCH",), difficulty=4)
+    for u in (1e-30, 1e-12, 1e-3, 1 - 2.0**-20, 1 - 2.0**-53):
+        for df in (0.75, 5.0, 60.0):
+            yield Draw(make(2, df, u), flags=("SATURATION",), difficulty=4)
+    yield Draw(make(2, 0.02, 0.25), flags=("SUBNORMAL",), difficulty=5)  # a chi-square variate that underflows
+    given = make(3, 4.5, 0.25)
+    several = np.stack([covariance_like(rng, 3), covariance_like(rng, 3)])
+    yield Draw(given | {"noise.uniform": np.array([0.25, 0.5, 0.875])}, flags=("BROADCAST",))
+    yield Draw(given | {"scale_matrix": several, "df": np.array([[2.5], [9.0]])}, flags=("BROADCAST",))
+    yield Draw(given | {"noise.normal": short(rng.normal(size=(4, 3)))}, flags=("BROADCAST",))
+    crooked = given["scale_matrix"] + 0.0
+    crooked[0, 2] += 0.0625
+    yield Draw(given | {"scale_matrix": crooked}, flags=("AMBIGUOUS_CONVENTION",))
+    for scale in (1e-290, 1e280):
+        yield Draw(given | {"scale_matrix": given["scale_matrix"] * scale}, flags=("OVERFLOW_F32",), difficulty=4)
+    for u in (0.0, 1.0, 1.5, -0.5, nan):
+        yield Draw(given | {"noise.uniform": u}, result="invalid")
+    for df in (0.0, -1.0, nan, inf):
+        yield Draw(given | {"df": df}, result="invalid")
+    for name in ("noise.normal", "mean", "scale_matrix"):
+        yield Draw(given | {name: given[name] * nan}, result="invalid")
+    yield Draw(given | {"noise.normal": given["noise.normal"] * inf}, result="invalid")
+    yield Draw(given | {"scale_matrix": -several[0]}, result="invalid")

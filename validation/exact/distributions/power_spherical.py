@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from validation.exact.distributions import _angle
-from validation.exact.distributions._directions import draw_directions, over_rows
+from validation.exact.distributions import _angle, _directions
+from validation.exact.distributions._directions import draw_directions, draw_parameters, over_rows, over_vectors
 from validation.exact.draws import Draw
 from validation.exact.incomplete import _beta_integral, _beta_left, _beta_scale, log_beta_p, log_beta_q
 from validation.exact.number import Number, digamma, exp, lgamma, log, log1p, number, pi, sqrt, stated
@@ -36,6 +36,37 @@ def _density(cosine: Number, concentration: Number, dimensions: int) -> Any:
             return stated((-normaliser).ball, (cosine, 0), (concentration, -inf))
         return stated(-inf, (cosine, inf), (concentration, -inf))
     return concentration * log(1 + cosine) - normaliser
+
+
+def entropy(mean_direction: Any, concentration: Any) -> Any:
+    """The mean of -log f, where the mean of log(1 + mu . x) is log 2 + psi(alpha) - psi(alpha + beta).
+
+    Source: de-cao-aziz-2020, section 3
+    """
+    return over_vectors(_entropy, mean_direction, concentration)
+
+
+def _entropy(mean_direction: Any, concentration: Number, dimensions: int) -> Any:
+    beta = number(dimensions - 1) / 2
+    alpha = beta + concentration
+    normaliser = (alpha + beta) * log(number(2)) + beta * log(pi()) + lgamma(alpha) - lgamma(alpha + beta)
+    return normaliser - concentration * (log(number(2)) + digamma(alpha) - digamma(alpha + beta))
+
+
+def mean(mean_direction: Any, concentration: Any) -> Any:
+    """(alpha - beta) / (alpha + beta) mu.
+
+    Source: de-cao-aziz-2020, section 3
+    """
+    return over_vectors(lambda mu, k, d: k / (k + (d - 1)) * mu, mean_direction, concentration)
+
+
+def mode(mean_direction: Any, concentration: Any) -> Any:
+    """The mean direction.
+
+    Source: de-cao-aziz-2020, section 3
+    """
+    return _directions.mode(mean_direction, concentration)
 
 
 def sample(noise: Any, mean_direction: Any, concentration: Any) -> Any:
@@ -80,3 +111,10 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     yield from draw_directions(rng, log_prob)
     pole = np.array([0.0, 1.0])
     yield Draw({"x": 1.25 * pole, "mean_direction": -pole, "concentration": 2.0}, flags=("OUT_OF_SUPPORT",))
+
+
+def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_parameters(rng)
+
+
+draw_mean = draw_mode = draw_entropy

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from refengine.distributions.relaxed_bernoulli import Parameters
 from refengine.domains import Interval
+from validation.exact.distributions._domain import solved
+from validation.exact.distributions._location_scale import estimable, no_estimate
 from validation.exact.draws import Draw, decades, spread
-from validation.exact.number import Number, exp, log, log1p, number, pointwise, stated
+from validation.exact.number import Number, exp, log, log1p, number, pointwise, stated, tanh
 
 RANGES = {"temperature": (1e-8, 1e8), "logits": (1e-300, 1e8)}
 X = {"x": Interval(0, 1, closed=True), "logits": Interval(), "temperature": Interval(0)}
@@ -199,3 +202,53 @@ def draw_icdf(rng: np.random.Generator) -> Iterator[Draw]:
 
 def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
     yield from _draws(rng, "noise", 165)
+
+
+def maximum_likelihood(data: Any) -> Parameters:
+    """Where both scores vanish: for v = t log(x / (1 - x)) - l, sum tanh(v/2) = 0 and sum v tanh(v/2) = N.
+
+    Source: maddison-2017, appendix B
+    """
+    values = [float(x) for x in data]
+    if not all(0 < x < 1 for x in values) or not estimable(data):
+        return Parameters(*no_estimate(data))
+    from refengine.distributions.relaxed_bernoulli import maximum_likelihood as guess
+
+    odds = [log(x / (1 - x)) for x in data]
+    middle = odds[values.index(sorted(values)[len(values) // 2])]
+    steps = [y - middle for y in odds]
+
+    def score(unknowns: list[Number]) -> list[Any]:
+        # the first is one unit away from a shift, so that it is not 0 for symmetric data
+        v = [unknowns[1] * d - unknowns[0] + 1 for d in steps]
+        return [sum(tanh(w / 2) for w in v), sum(w * tanh(w / 2) for w in v) - len(v)]
+
+    logits, temperature = (float(p) for p in guess(np.array(values)))
+    shift, t = solved(score, [1 + logits - temperature * float(middle), temperature])
+    return Parameters(t * middle + shift - 1, t)
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    """Squashed logistic data: around 1/2, to one side, next to 0 and nearly equal."""
+
+    def squashed(y: Any) -> Any:
+        return 1 / (1 + np.exp(-y))
+
+    for _ in range(26):
+        data = squashed(rng.logistic(size=int(rng.integers(2, 6))) * decades(rng, 0.2, 3) + rng.normal())
+        yield Draw({"data": np.clip(np.round(data * 256), 1, 255) / 256})
+    for _ in range(14):  # steep: next to 0 and 1
+        data = squashed(rng.logistic(size=int(rng.integers(2, 6))) * decades(rng, 3, 8))
+        yield Draw({"data": np.minimum(data, 1 - 2.0**-40)}, flags=("SATURATION",), difficulty=3)
+    for _ in range(10):  # next to 0
+        data = np.exp(rng.logistic(size=int(rng.integers(2, 6))) * decades(rng, 0.1, 2)) * decades(rng, 1e-250, 1e-3)
+        yield Draw({"data": np.minimum(data, 0.5)}, flags=("HUGE_PARAMETER",), difficulty=4)
+    for _ in range(10):  # nearly equal
+        data = squashed(rng.logistic(size=int(rng.integers(2, 6))) * decades(rng, 1e-9, 1e-3) + 3 * rng.normal())
+        yield Draw({"data": data}, flags=("CANCELLATION",), difficulty=4)
+    for _ in range(4):
+        data = np.round(squashed(rng.logistic(size=3)) * 14 + 1) / 16
+        yield Draw({"data": np.append(data, [data[0], 0.5])}, flags=("TIE",))
+    yield Draw({"data": squashed(rng.logistic(size=10))}, difficulty=2)
+    for bad in ([0.25, 1.5], [0.0, 0.5, 0.25], [0.5, 1.0], [0.5, nan], [0.25], [0.75, 0.75], [2.0, 3.0]):
+        yield Draw({"data": np.array(bad)}, result="invalid")

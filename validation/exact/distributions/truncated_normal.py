@@ -10,10 +10,25 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
+from refengine.distributions.truncated_normal import Parameters
 from refengine.distributions.truncated_normal import icdf as guess
-from validation.exact.distributions._domain import known, level, positive, undefined
+from refengine.distributions.truncated_normal import maximum_likelihood as estimate
+from validation.exact.distributions._domain import known, level, positive, solved, undefined
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import Number, Undecided, detached, erfc, exp, log, number, pi, pointwise, sqrt, stated
+from validation.exact.number import (
+    Number,
+    Undecided,
+    detached,
+    erfc,
+    exp,
+    log,
+    number,
+    pi,
+    pointwise,
+    sqrt,
+    stated,
+    tanh,
+)
 
 
 @pointwise
@@ -252,6 +267,65 @@ def mean(loc: Number, scale: Number, low: Number, high: Number) -> Any:
     return loc + scale * _first(loc, scale, low, high, _mass(loc, scale, low, high))
 
 
+def _second(loc: Number, scale: Number, low: Number, high: Number, mass: Number) -> Any:
+    """E[z^2]."""
+    return 1 + (_density(loc, scale, low, 1) - _density(loc, scale, high, 1)) / mass
+
+
+@pointwise
+def variance(loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """scale^2 (E[z^2] - E[z]^2).
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not _defined(loc, scale, low, high):
+        return undefined(loc, scale, low, high)
+    mass = _mass(loc, scale, low, high)
+    first = _first(loc, scale, low, high, mass)
+    return scale * scale * (_second(loc, scale, low, high, mass) - first * first) + _none(low, high)
+
+
+@pointwise
+def entropy(loc: Number, scale: Number, low: Number, high: Number) -> Any:
+    """Minus the mean of the log density.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    if not _defined(loc, scale, low, high):
+        return undefined(loc, scale, low, high)
+    mass = _mass(loc, scale, low, high)
+    found = _second(loc, scale, low, high, mass) / 2 + log(2 * pi()) / 2 + log(scale) + log(mass)
+    return found + _none(low, high)
+
+
+@pointwise
+def kl_divergence(
+    loc_p: Number,
+    scale_p: Number,
+    low_p: Number,
+    high_p: Number,
+    loc_q: Number,
+    scale_q: Number,
+    low_q: Number,
+    high_q: Number,
+) -> Any:
+    """The mean under p of log p - log q; inf where p is not inside q.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    p, q = (loc_p, scale_p, low_p, high_p), (loc_q, scale_q, low_q, high_q)
+    if not (_defined(*p) and _defined(*q)):
+        return undefined(*p, *q)
+    if low_p < low_q or high_p > high_q:
+        return level(inf, *p, *q)
+    mass = _mass(*p)
+    first, second = _first(*p, mass), _second(*p, mass)
+    off = loc_p - loc_q
+    square = (scale_p * scale_p * second + 2 * off * scale_p * first + off * off) / (scale_q * scale_q)  # of z_q
+    logs = log(scale_q * _mass(*q)) - log(scale_p * mass)
+    return logs + (square - second) / 2 + _none(low_p, high_p, low_q, high_q)
+
+
 @pointwise
 def mode(loc: Number, scale: Number, low: Number, high: Number) -> Any:
     """The point of the interval next to loc.
@@ -429,4 +503,126 @@ def _level(rng: np.random.Generator) -> float:
 draw_icdf, draw_sample = _probabilities("u"), _probabilities("noise")
 
 
-draw_mean = draw_mode = _cases(False)
+draw_mean = draw_mode = draw_variance = draw_entropy = _cases(False)
+
+
+def draw_kl_divergence(rng: np.random.Generator) -> Iterator[Draw]:
+    """Pairs with one support or a larger one for q, far apart and close, from the parameters of the other draws."""
+    names = ("loc", "scale", "low", "high")
+    for i, case in enumerate(_cases(False)(rng)):
+        p = case.arguments
+        if case.result == "invalid" or any(isinstance(v, np.ndarray) for v in p.values()):
+            q, flags = {"loc": 0.25, "scale": 1.5, "low": -8.0, "high": inf}, case.flags
+        else:
+            q, flags = dict(zip(names, _other(rng, i % 5, *(p[n] for n in names)), strict=True)), case.flags
+            if not (q["low"] <= p["low"] and p["high"] <= q["high"]):
+                flags = (*flags, "OUT_OF_SUPPORT")
+        pair = {f"{n}_p": v for n, v in p.items()} | {f"{n}_q": v for n, v in q.items()}
+        yield Draw(pair, flags=flags, difficulty=case.difficulty, result=case.result)
+    good = dict(zip(names, (0.0, 1.0, -1.0, 2.0), strict=True))
+    for bad in ({"scale": 0.0}, {"loc": nan}, {"low": 3.0}):
+        pair = {f"{n}_p": v for n, v in good.items()} | {f"{n}_q": v for n, v in (good | bad).items()}
+        yield Draw(pair, result="invalid")
+
+
+def maximum_likelihood(data: Any, low: Any, high: Any) -> Parameters:
+    """Where E[z] and E[z^2] are the averages of the data's; none where an exponential density does better.
+
+    Source: johnson-kotz-balakrishnan-1994, section 10.1
+    """
+    low, high = number(low), number(high)
+    values, ends = np.array([float(x) for x in data]), (float(low), float(high))
+    inner = known(*data, low, high) and low < high and np.all((values >= ends[0]) & (values <= ends[1]))
+    if not inner or len(set(values)) < 2 or not np.all(np.isfinite(values)) or _too_wide(data, low, high):
+        return Parameters(undefined(*data, low, high), undefined(*data, low, high))
+    centre, unit = float(np.mean(values)), float(np.std(values))
+    y, a, b = [(x - centre) / unit for x in data], (low - centre) / unit, (high - centre) / unit
+    mean, square = (sum((v**n for v in y), number(0)) / len(y) for n in (1, 2))
+
+    def score(unknowns: list[Number]) -> list[Any]:
+        loc, scale = unknowns[0] - 1, unknowns[1]  # the first is not 0 for symmetric data
+        mass = _mass(loc, scale, a, b)
+        if not mass > 0:
+            raise Undecided("an empty interval")
+        first, second = (mean - loc) / scale, (square - 2 * loc * mean + loc * loc) / (scale * scale)
+        return [_first(loc, scale, a, b, mass) - first, _second(loc, scale, a, b, mass) - second]
+
+    found = estimate(values, *ends)
+    loc, scale = solved(score, [(float(found.loc) - centre) / unit + 1, float(found.scale) / unit])
+    return Parameters(centre + unit * (loc - 1) + _none(low, high), unit * scale + _none(low, high))
+
+
+def _too_wide(data: Any, low: Number, high: Number) -> bool:
+    """Whether the variance is that of the exponential density with the same mean, or larger."""
+    mean = sum((number(x.ball) for x in data), number(0)) / len(data)
+    square = sum(((x - mean) ** 2 for x in (number(v.ball) for v in data)), number(0)) / len(data)
+    if low.stated or high.stated:
+        near = [abs(float(e) - float(mean)) for e in (low, high) if not e.stated]
+        return bool(near) and bool(square >= min((mean - e) ** 2 for e in (low, high) if not e.stated))
+    low, high = number(low.ball), number(high.ball)
+    if 2 * mean == low + high:
+        return bool(square >= (high - low) ** 2 / 12)
+    half, aim = (high - low) / 2, abs(2 * mean - low - high) / (high - low)
+    s = float(aim)
+    k = solved(lambda t: [1 / tanh(t[0]) - 1 / t[0] - aim], [s * (3 - s * s) / (1 - s * s)])[0]
+    return bool(square >= half * half * (1 / (k * k) + 1 - 1 / tanh(k) ** 2))
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    """Data between the ends: around loc, on one side, with open ends, narrow, too wide."""
+    for kind, count, flags, difficulty in (
+        ("around", 16, (), 1),
+        ("tail", 12, ("SATURATION",), 3),
+        ("open", 12, (), 2),
+        ("narrow", 8, ("CANCELLATION",), 3),
+        ("large", 8, ("HUGE_PARAMETER",), 4),
+        ("whole", 2, ("SUPPORT_EDGE",), 1),
+    ):
+        for _ in range(count):
+            yield _sample(rng, kind, flags, difficulty)
+    good = {"data": np.array([0.5, 1.0, 1.75]), "low": 0.0, "high": 2.0}
+    for change in (
+        {"data": np.array([0.125, 1.875, 2.0])},
+        {"data": np.array([0.0, 2.0])},
+        {"data": np.array([0.0, 1.0, 9.0]), "high": inf},
+        {"data": np.array([0.5, 2.5])},
+        {"data": np.array([0.5, 0.5])},
+        {"data": np.array([0.5])},
+        {"data": np.array([0.5, nan])},
+        {"low": nan},
+        {"low": 2.0},
+    ):
+        yield Draw(good | change, result="invalid")
+    yield Draw({"data": np.array([0.25, 0.5, 0.5, 0.75]), "low": 0.0, "high": 1.0}, flags=("TIE",))
+
+
+def _sample(rng: np.random.Generator, kind: str, flags: Any, difficulty: int) -> Draw:
+    while True:
+        low, high = -decades(rng, 0.3, 5), decades(rng, 0.3, 5)
+        if kind == "tail":
+            low = decades(rng, 0.1, 4)
+            high = low + decades(rng, 0.3, 5)
+        low, high = {"open": (low, inf), "whole": (-inf, inf), "narrow": (9 * low, 9 * high)}.get(kind, (low, high))
+        u = rng.uniform(size=int(rng.choice([2, 3, 3])))
+        data = guess(u, 0.0, 0.01 if kind == "narrow" else 1.0, low, high)
+        loc, scale = (10 ** rng.uniform(-3, 9), 10 ** rng.uniform(-3, 6)) if kind == "large" else (0.0, 1.0)
+        data, low, high = ((v * scale + loc) if kind != "around" else short(v) for v in (data, low, high))
+        if kind != "large" and rng.integers(2):
+            data, low, high = -data, -high, -low
+        found = estimate(data, low, high)
+        if abs(float(found.loc) - np.mean(data)) < 30 * np.std(data):
+            return Draw({"data": data, "low": float(low), "high": float(high)}, flags=flags, difficulty=difficulty)
+
+
+def _other(rng: np.random.Generator, kind: int, loc: float, scale: float, low: float, high: float) -> Any:
+    """Parameters of q: close or not, with the same support, a wider one, one more open, seldom a narrower one."""
+    off = decades(rng, 1e-12, 1e-2) if kind == 0 else decades(rng, 1e-2, 3)
+    width = min(high - low, 10 * scale)
+    q = [loc + off * rng.normal() * scale, scale * float(np.exp(off * rng.normal())), low, high]
+    if kind == 2:
+        q[2:] = [low - decades(rng, 1e-6, 3) * width, high + decades(rng, 1e-6, 3) * width]
+    if kind == 3:
+        q[2:] = [(-inf, high), (low, inf)][int(rng.integers(2))]
+    if kind == 4 and rng.integers(6) == 0:
+        q[2] = low + width / 4 if low > -inf else loc
+    return [float(v) for v in q]

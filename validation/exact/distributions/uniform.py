@@ -18,7 +18,7 @@ from validation.exact.distributions._location_scale import (
     samples,
 )
 from validation.exact.draws import Draw, decades, short, spread
-from validation.exact.number import Number, exp, log, log1p, pi, pointwise, stated
+from validation.exact.number import Number, exp, lgamma, log, log1p, number, pi, pointwise, stated
 
 
 def _bad(low: Number, high: Number, *others: Number) -> Any:
@@ -169,6 +169,50 @@ def kl_divergence_exponential(low_p: Number, high_p: Number, rate_q: Number) -> 
     return rate_q * (low_p + high_p) / 2 - log(rate_q) - log(high_p - low_p)
 
 
+def _mean_log(low: Number, high: Number) -> Any:
+    """The mean of log x between two numbers, of which the lower one may be 0."""
+    return (high * log(high) - (low * log(low) if low > 0 else 0 * low)) / (high - low) - 1
+
+
+@pointwise
+def kl_divergence_beta(low_p: Number, high_p: Number, a_q: Number, b_q: Number) -> Any:
+    """Minus the entropy, and minus the mean of log q; inf where p is not inside [0, 1].
+
+    Source: johnson-1995, chapter 26
+    """
+    everything = (low_p, high_p, a_q, b_q)
+    if not (-inf < low_p < high_p < inf and 0 < a_q < inf and 0 < b_q < inf):
+        return stated(nan, *((v, nan) for v in everything))
+    if low_p < 0 or high_p > 1:
+        return stated(inf, *((v, 0) for v in everything))
+    low, high = (number(v.ball) if v == e and s != 1 else v for v, e, s in ((low_p, 0, a_q), (high_p, 1, b_q)))
+    found = lgamma(a_q) + lgamma(b_q) - lgamma(a_q + b_q) - log(high - low)
+    for shape, ends in ((a_q, (low, high)), (b_q, (1 - high, 1 - low))):
+        found = found - (shape - 1) * _mean_log(*ends)
+    if low_p == 0 and a_q != 1:
+        found = found + stated(0.0, (low_p, inf if a_q < 1 else -inf))
+    if high_p == 1 and b_q != 1:
+        found = found + stated(0.0, (high_p, -inf if b_q < 1 else inf))
+    return found
+
+
+@pointwise
+def kl_divergence_gamma(low_p: Number, high_p: Number, concentration_q: Number, rate_q: Number) -> Any:
+    """Minus the entropy, and minus the mean of log q; inf where low < 0.
+
+    Source: johnson-1995, chapter 26
+    """
+    k, everything = concentration_q, (low_p, high_p, concentration_q, rate_q)
+    if not (-inf < low_p < high_p < inf and 0 < k < inf and 0 < rate_q < inf):
+        return stated(nan, *((v, nan) for v in everything))
+    if low_p < 0:
+        return stated(inf, *((v, 0) for v in everything))
+    low = number(low_p.ball) if low_p == 0 and k != 1 else low_p
+    found = lgamma(k) - k * log(rate_q) - log(high_p - low) + rate_q * (low + high_p) / 2
+    found = found - (k - 1) * _mean_log(low, high_p)
+    return found + stated(0.0, (low_p, inf if k < 1 else -inf)) if low_p == 0 and k != 1 else found
+
+
 @defined()
 def kl_divergence_gumbel(low_p: Number, high_p: Number, loc_q: Number, scale_q: Number) -> Any:
     """Minus the entropy, and the mean of y + exp(-y) + log s for y = (x - m) / s.
@@ -234,8 +278,8 @@ _SHARES: Any = (
 
 def _intervals(rng: np.random.Generator, count: int = 1) -> Iterator[tuple[list[float], tuple[str, ...], int]]:
     """Ends of intervals: of any size, on either side of 0 or around it, narrow or wide."""
-    for number, flags, difficulty, least, most in _SHARES:
-        for i in range(number):
+    for share, flags, difficulty, least, most in _SHARES:
+        for i in range(share):
             low = decades(rng, least, most) * (1 if i % 3 else -1)
             width = abs(low) * decades(rng, 1e-6, 1) if i % 4 == 0 else decades(rng, least, most)
             ends = [low, low + width]
@@ -368,3 +412,75 @@ def _in(arguments: dict[str, Any], domains: dict[str, Any]) -> Iterator[bool]:
 draw_kl_divergence_exponential = _against(rate_q=POSITIVE)
 draw_kl_divergence_gumbel = draw_kl_divergence_normal = _against(loc_q=REAL, scale_q=POSITIVE)
 draw_kl_divergence_pareto = _against(scale_q=POSITIVE, alpha_q=POSITIVE)
+
+
+_SIZES: Any = (
+    (60, (), 1, 0.2, 20.0),
+    (50, (), 2, 1e-3, 1e4),
+    (40, ("HUGE_PARAMETER", "CANCELLATION"), 4, 1e4, 1e12),
+    (30, ("NEAR_POLE",), 4, 1e-300, 1e-3),
+)
+
+
+def _within(rng: np.random.Generator, least: float, edge: float) -> tuple[float, float]:
+    """An interval in (0, edge), narrow or wide, which may reach next to the edges."""
+    middle = decades(rng, least, 1) / 2 * edge
+    if np.isfinite(edge) and rng.integers(2):
+        middle = edge - middle
+    width = min(middle, edge - middle) * 2 * (decades(rng, 1e-9, 1) if rng.integers(3) else rng.uniform(0.5, 1))
+    return middle - width / 2, middle + width / 2
+
+
+def draw_kl_divergence_beta(rng: np.random.Generator) -> Iterator[Draw]:
+    for count, flags, difficulty, least, most in _SIZES:
+        for i in range(count):
+            low, high = _within(rng, 1e-12 if i % 4 == 0 else 1e-2, 1.0)
+            a, b = decades(rng, least, most), decades(rng, least, most)
+            if i % 3 == 0:  # with its mean inside
+                b = a * (2 - low - high) / (low + high)
+            given = {"low_p": low, "high_p": high, "a_q": a, "b_q": b}
+            given = {n: float(short(v)) for n, v in given.items()} if difficulty == 1 else given
+            if 0 < given["low_p"] < given["high_p"] < 1:
+                yield Draw(given, flags=flags, difficulty=difficulty)
+    names = ("low_p", "high_p", "a_q", "b_q")
+    for a in (0.5, 1.0, 2.0):
+        for b in (0.25, 1.0, 3.0):
+            for low, high in ((0.0, 1.0), (0.0, 0.5), (0.75, 1.0)):
+                yield Draw(dict(zip(names, (low, high, a, b), strict=True)), flags=("SUPPORT_EDGE",))
+    for off in (1e-12, 1e-6, -1e-3, 0.2):
+        for low, high in ((0.0, 1.0), (1e-9, 1.0), (0.0, 0.9999), (1e-6, 0.99999)):
+            given = dict(zip(names, (low, high, 1 + off, 1 - off / 2), strict=True))
+            yield Draw(given, flags=("NEAR_ROOT",), difficulty=4)
+    for low, high in ((-0.5, 0.5), (0.5, 1.5), (-1.0, 2.0), (2.0, 3.0)):
+        yield Draw(dict(zip(names, (low, high, 1.5, 2.0), strict=True)), flags=("OUT_OF_SUPPORT",))
+    yield from _bad_pairs(names)
+
+
+def _bad_pairs(names: tuple[str, ...]) -> Iterator[Draw]:
+    good = (0.25, 0.5, 1.5, 2.0)
+    for i, bad in ((0, 0.75), (0, nan), (1, inf), (1, 0.25), (2, 0.0), (2, nan), (3, -1.0), (3, inf)):
+        yield Draw(dict(zip(names, (*good[:i], bad, *good[i + 1 :]), strict=True)), result="invalid")
+    rows = {names[1]: np.array([0.75, 1.0]), names[2]: np.array([2.0, 1.25]), names[3]: np.array([1.5, 4.0])}
+    yield Draw({names[0]: np.array([[0.5], [0.25]])} | rows, flags=_B)
+
+
+def draw_kl_divergence_gamma(rng: np.random.Generator) -> Iterator[Draw]:
+    names = ("low_p", "high_p", "concentration_q", "rate_q")
+    for count, flags, difficulty, least, most in _SIZES:
+        for i in range(count):
+            size = decades(rng, 0.1, 10) if difficulty == 1 else decades(rng, 1e-6, 1e6)
+            middle = decades(rng, 0.1, 10) * size
+            width = 2 * middle * (decades(rng, 1e-9, 1) if rng.integers(3) else rng.uniform(0.5, 1))
+            k = decades(rng, least, most)
+            rate = k / middle * (1.0 if i % 3 == 0 else decades(rng, 1e-2, 1e2))
+            given = dict(zip(names, (middle - width / 2, middle + width / 2, k, rate), strict=True))
+            given = {n: float(short(v)) for n, v in given.items()} if difficulty == 1 else given
+            if 0 < given["low_p"] < given["high_p"]:
+                yield Draw(given, flags=flags, difficulty=difficulty)
+    for k in (0.25, 0.5, 1.0, 2.0, 9.0):
+        for high in (1e-3, 0.5, 1.0, 30.0):
+            for rate in (0.5, 3.0):
+                yield Draw(dict(zip(names, (0.0, high, k, rate), strict=True)), flags=("SUPPORT_EDGE",))
+    for low, high in ((-0.5, 0.5), (-2.0, -1.0)):
+        yield Draw(dict(zip(names, (low, high, 1.5, 2.0), strict=True)), flags=("OUT_OF_SUPPORT",))
+    yield from _bad_pairs(names)

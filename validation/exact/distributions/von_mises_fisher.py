@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from validation.exact.distributions import _angle
+from validation.exact.distributions import _angle, _directions
 from validation.exact.distributions._directions import (
     close,
     dot,
@@ -82,6 +82,14 @@ def mean(mean_direction: Any, concentration: Any) -> Any:
     return over_vectors(lambda mu, k, d: mean_cosine(k, d) * mu, mean_direction, concentration)
 
 
+def mode(mean_direction: Any, concentration: Any) -> Any:
+    """The mean direction.
+
+    Source: mardia-jupp-2000, section 9.3.2
+    """
+    return _directions.mode(mean_direction, concentration)
+
+
 def sample(noise: Any, mean_direction: Any, concentration: Any) -> Any:
     """t mu + sqrt(1 - t^2) v with the cosine of the angle that is exceeded with probability u.
 
@@ -145,6 +153,10 @@ def draw_entropy(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 def draw_mean(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_parameters(rng)
+
+
+def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
     yield from draw_parameters(rng)
 
 

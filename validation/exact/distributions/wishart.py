@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import inf, nan
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from refengine.distributions.wishart import Noise
+from refengine.distributions.wishart import Noise, Parameters
+from refengine.distributions.wishart import maximum_likelihood as guess
+from validation.exact.distributions._domain import solved
 from validation.exact.distributions._matrices import covariance_like, matrix_draws, parameter_draws
 from validation.exact.draws import Draw, decades, short
 from validation.exact.incomplete import gamma_p
@@ -211,6 +214,44 @@ def gamma_quantile(a: Any, u: Any) -> Any:
     return exp(root(lambda t: [gamma_p(a, exp(t[0])) - u], [float(np.log(guess))])[0])
 
 
+def maximum_likelihood(data: Any) -> Parameters:
+    """The root n of sum_i (log(n/2) - psi((n - i)/2)) = log det of the mean less mean of the log dets; the mean over n.
+
+    Source: wishart-1928, section 5
+    """
+    factors = usable(data)
+    if factors is None:
+        return Parameters(undefined(data), undefined_array(data.shape[1:], data))
+    mean = sum((symmetric(x) for x in data[1:]), symmetric(data[0])) / len(data)
+    gap = log_det(eliminate(mean)) - sum((log_det(f) for f in factors), number(0)) / len(data)
+    n = degrees(gap, len(mean), float(guess(as_floats(data)).df))
+    return Parameters(n, mean * (1 / n))
+
+
+def as_floats(data: Any) -> np.ndarray:
+    return np.array([float(x) for x in np.ravel(data)]).reshape(data.shape)
+
+
+def usable(data: Any) -> list[Any] | None:
+    """The factors of positive definite matrices, not all of them the same."""
+    if len(data) < 2 or not finite(data):
+        return None
+    floats = as_floats(data)
+    doubled = floats + np.swapaxes(floats, 1, 2)
+    factors = [eliminate(symmetric(x)) for x in data]
+    return None if np.all(doubled == doubled[:1]) or any(f is None for f in factors) else factors
+
+
+def degrees(gap: Number, size: int, start: float) -> Number:
+    """The n at which the digammas leave this gap, from its distance to D - 1."""
+
+    def equation(unknowns: list[Number]) -> list[Any]:
+        n = 2 * exp(unknowns[0]) + (size - 1)
+        return [sum((log(n / 2) - digamma((n - i) / 2) for i in range(size)), number(0)) - gap]
+
+    return 2 * exp(solved(equation, [math.log((start - (size - 1)) / 2)])[0]) + (size - 1)
+
+
 def _of_parameters(function: Any, df: Any, scale_matrix: Any, inner: bool = True) -> Any:
     def one(n: Any, v: Any) -> Any:
         factors = eliminate(symmetric(v)) if finite(n, v) else None
@@ -303,3 +344,48 @@ def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw(given | {"df": df}, result="invalid")
     yield Draw(given | {"scale_matrix": -several[0]}, result="invalid")
     yield Draw(given | {"noise.normal": given["noise.normal"] * nan}, result="invalid")
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from estimate_draws(rng, near)
+
+
+def estimate_draws(rng: np.random.Generator, near: Any) -> Iterator[Draw]:
+    """Matrices to estimate from: few, nearly equal, far apart, in odd units, and bad ones."""
+
+    def sample(size: int, count: int, df: float, condition: float = 10.0) -> np.ndarray:
+        matrix = covariance_like(rng, size, condition)
+        return np.stack([near(rng, df, matrix) for _ in range(count)])
+
+    for i in range(30):
+        size = (1, 2, 2, 1, 2, 2, 1, 2, 2, 3)[i % 10]
+        yield Draw({"data": short(sample(size, 2 + i // 3 % 3, size + decades(rng, 1, 30)))})
+    for i in range(10):
+        data = sample(2 if i % 10 else 3, 2 + i % 3, decades(rng, 5, 20), 10.0 ** rng.integers(2, 10))
+        yield Draw({"data": data}, flags=("CANCELLATION",), difficulty=3)
+    for df in (1e3, 1e5, 1e8, 1e12, 1e20):  # hardly different
+        for size in (1, 2):
+            matrix, step = covariance_like(rng, size), rng.normal(size=(3, size, size)) / np.sqrt(df)
+            data = matrix * (1 + step + np.swapaxes(step, 1, 2))
+            yield Draw({"data": data}, flags=("CANCELLATION", "HUGE_PARAMETER"), difficulty=4)
+    for spread in (1e3, 1e10, 1e40, 1e100):  # very different: n next to D - 1
+        for size in (1, 2):
+            scales = np.array([1.0, spread, 1 / spread])[:, None, None]
+            yield Draw({"data": sample(size, 3, size + 2.0) * scales}, flags=("NEAR_POLE",), difficulty=4)
+    yield Draw({"data": sample(3, 2, 6.0) * np.array([1.0, 1e6])[:, None, None]}, flags=("NEAR_POLE",), difficulty=4)
+    data = sample(3, 2, 6.0)
+    units = np.diag([1.0, 2.0**-20, 2.0**20])
+    yield Draw({"data": units @ data @ units}, flags=("CANCELLATION",), difficulty=4)
+    for scale in (1e-290, 1e280):
+        yield Draw({"data": data * scale}, flags=("OVERFLOW_F32",), difficulty=4)
+    yield Draw({"data": data[[0, 0, 1], :2, :2]}, flags=("TIE",))
+    yield Draw({"data": np.concatenate([data, data])[:, :2, :2]}, flags=("TIE",))
+    yield Draw({"data": np.stack([data[0], 2 * data[0]])}, flags=("TIE",))  # multiples of one matrix
+    yield Draw({"data": sample(5, 3, 9.0)}, difficulty=3)
+    crooked = data.copy()
+    crooked[1, 0, 2] += 0.0625
+    yield Draw({"data": crooked}, flags=("AMBIGUOUS_CONVENTION",))
+    yield Draw({"data": data[:1]}, result="invalid")
+    yield Draw({"data": data[[1, 1, 1]]}, result="invalid")
+    for bad in (-data[0], np.zeros((3, 3)), np.ones((3, 3)), data[0] * nan, data[0] * inf):
+        yield Draw({"data": np.stack([*data, bad])}, result="invalid")

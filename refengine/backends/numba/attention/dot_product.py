@@ -12,6 +12,7 @@ from refengine.attention import dot_product as reference
 from refengine.attention._arguments import Checked, Options, check, check_cotangent, check_no_empty_row
 from refengine.attention.dot_product import *
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba._parallel import sealed
 from refengine.backends.numba.attention._backward import (
     ATTENTION,
     LOG_SUM_EXP,
@@ -257,10 +258,8 @@ def _values(c: Checked, options: Options) -> Values:
 
 def _with_batch(array: np.ndarray, batch: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """Contiguous float64, all batch axes in one, and read-only: one type, for which kernels are compiled once."""
-    full = np.ascontiguousarray(np.broadcast_to(array, (*batch, *array.shape[-3:])), dtype)
-    merged = full.reshape(prod(batch), *array.shape[-3:]).view()
-    merged.flags.writeable = False
-    return merged
+    full = np.broadcast_to(array, (*batch, *array.shape[-3:]))
+    return sealed(np.asarray(full, dtype)).reshape(prod(batch), *array.shape[-3:])
 
 
 def _compact(array: Any, c: Checked, dtype: Any) -> np.ndarray:

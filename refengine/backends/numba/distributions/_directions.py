@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from refengine._arrays import unbroadcast
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import parallel, sealed
 from refengine.distributions._directions import arguments, cotangent
 
 __all__: list[str] = []
@@ -88,16 +88,16 @@ def pass_over_rows(parts: Any, power: bool, g: Any, **given: Any) -> tuple[Any, 
     _, dtype, x, mu, kappa = arguments(**given)
     batch = np.broadcast_shapes(x.shape[:-1], mu.shape[:-1], kappa.shape)
     rows, size = math.prod(batch), x.shape[-1]
-    g = np.ascontiguousarray(cotangent(g, np.empty(batch))).reshape(-1)
+    g = sealed(cotangent(g, np.empty(batch))).reshape(-1)
     known = [np.where((kappa >= 0) & (kappa < np.inf), kappa, np.nan)]
     known += parts(known[0], size)
-    known = [np.ascontiguousarray(np.broadcast_to(a, batch)).reshape(-1) for a in known]
+    known = [sealed(np.broadcast_to(a, batch)).reshape(-1) for a in known]
     vectors, places, slopes, shared = [], [], [], []
     for v in (x, mu):
         own = v.shape[:-1]
-        vectors.append(np.ascontiguousarray(v).reshape(-1, size))
+        vectors.append(sealed(v).reshape(-1, size))
         index = np.arange(math.prod(own)).reshape(own)
-        places.append(np.ascontiguousarray(np.broadcast_to(index, batch)).reshape(-1))
+        places.append(sealed(np.broadcast_to(index, batch)).reshape(-1))
         alone = math.prod(own) == 1 and rows > 1
         slopes.append(np.empty((0 if alone else rows, size)))
         shared.append(np.zeros((_GROUPS, size if alone else 0)))

@@ -21,7 +21,7 @@ import numpy as np
 
 from refengine._arrays import unbroadcast
 from refengine.backends.numba import _gamma
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import parallel, sealed
 from refengine.backends.numba.distributions import _matrix
 from refengine.distributions._matrix import batched, cotangent
 
@@ -231,5 +231,5 @@ def _rows(array: np.ndarray, shape: tuple[int, ...], rank: int) -> np.ndarray:
     """A stack along one axis: one element for all rows, or one for each."""
     inner = array.shape[array.ndim - rank :]
     if array.size == prod(inner):
-        return np.ascontiguousarray(array).reshape(1, *inner)
-    return np.broadcast_to(array, shape + inner).copy().reshape(-1, *inner)
+        return sealed(array).reshape(1, *inner)
+    return sealed(np.broadcast_to(array, shape + inner)).reshape(-1, *inner)

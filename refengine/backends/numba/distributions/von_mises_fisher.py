@@ -9,7 +9,7 @@ import numpy as np
 
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba import _bessel, _gamma
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import parallel, sealed
 from refengine.backends.numba.distributions._directions import pass_over_rows
 from refengine.distributions import von_mises_fisher as reference
 from refengine.distributions._directions import log_area
@@ -29,7 +29,7 @@ def _parts(kappa, order, area, value, slope):
 
 def _normaliser(kappa, dimensions):
     value, slope = np.empty(kappa.size), np.empty(kappa.size)
-    _parts(np.ascontiguousarray(kappa).reshape(-1), dimensions / 2 - 1, log_area(dimensions), value, slope)
+    _parts(sealed(kappa).reshape(-1), dimensions / 2 - 1, log_area(dimensions), value, slope)
     return [value.reshape(kappa.shape), slope.reshape(kappa.shape)]
 
 

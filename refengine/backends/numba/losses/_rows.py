@@ -8,7 +8,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import parallel, sealed
+from refengine.losses._rows import spread
 
 # sums may be taken in the order that vectorises: the same on every run and for any number of threads
 scalar = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -184,5 +185,10 @@ def unit_vectors(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def contiguous(array: Any, dtype: Any) -> np.ndarray:
-    """The array in row-major order; the array itself where it is so already."""
-    return np.ascontiguousarray(array, dtype=dtype)
+    """The array in row-major order, without a copy where it is so already, and read-only."""
+    return sealed(np.asarray(array, dtype=dtype))
+
+
+def rows_of(g: Any, count: int, reduction: str) -> np.ndarray:
+    """The cotangent of every row's loss; 0 where none is asked for."""
+    return contiguous(np.zeros(count) if g is None else spread(np, g, count, reduction), np.float64)

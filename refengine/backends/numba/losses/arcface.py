@@ -19,13 +19,14 @@ from refengine.backends.numba.losses._rows import (
     entropy_row,
     largest_of,
     make_orthogonal,
+    rows_of,
     scalar,
     square_lengths,
     unit_row,
     unit_vectors,
 )
 from refengine.losses import arcface as reference
-from refengine.losses._rows import REDUCTIONS, check_rows_and_classes, reduce, spread
+from refengine.losses._rows import REDUCTIONS, check_rows_and_classes, reduce
 from refengine.losses.arcface import *
 from refengine.losses.arcface import BOUNDARIES, _check_constants
 
@@ -162,7 +163,7 @@ def _logits_and_vjp(g, cosine, labels, scale, margin, boundary, gradient):
     _, dtype, c = promote(cosine=cosine)
     check_shape("cosine", c, ("N", "C"))
     y = contiguous(check_labels("labels", labels, *c.shape), np.int64)
-    g = np.zeros(c.shape) if g is None else contiguous(g, np.float64)
+    g = contiguous(np.zeros(c.shape) if g is None else g, np.float64)
     check_shape("g", g, ("N", "C"), N=c.shape[0], C=c.shape[1])
     z, dc = np.empty(c.shape), np.empty(c.shape)
     constants = float(scale), float(margin), BOUNDARIES.index(boundary), gradient == "exact"
@@ -190,7 +191,7 @@ def loss_value_and_vjp(
 def _loss(g, x, weight, labels, scale, margin, boundary, gradient, reduction):
     _check_constants(scale, margin, boundary, gradient)
     dtype, x, weight, y = _checked(x, weight, labels, reduction)
-    rows = np.zeros(len(x)) if g is None else contiguous(spread(np, g, len(x), reduction), np.float64)
+    rows = rows_of(g, len(x), reduction)
     unit, *size = unit_vectors(x)
     weight, length, rescaled = _tamed(weight)
     losses, to_x, to_w = np.empty(len(x)), np.empty_like(x), np.empty_like(x)
@@ -217,7 +218,7 @@ def _tamed(weight):
         return weight, np.sqrt(squares).astype(weight.dtype), None
     with np.errstate(all="ignore"):
         _, largest, norm = unit_vectors(weight)
-        return weight / largest[:, None], norm, largest
+        return contiguous(weight / largest[:, None], weight.dtype), norm, largest
 
 
 def _checked(x, weight, labels, reduction):

@@ -10,9 +10,9 @@ import numpy as np
 from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.losses._rows import contiguous, entropy_row, scalar
+from refengine.backends.numba.losses._rows import contiguous, entropy_row, rows_of, scalar
 from refengine.losses import softmax as reference
-from refengine.losses._rows import reduce, spread
+from refengine.losses._rows import reduce
 from refengine.losses.softmax import *
 
 
@@ -78,7 +78,7 @@ def loss_value_and_vjp(g, logits, labels, *, reduction="mean"):
 def _loss(g, logits, labels, reduction):
     _, dtype, z, y = reference._checked_labels(logits, labels, reduction)
     z, losses = np.array(z, dtype=np.float64, order="C"), np.empty(len(z))
-    rows = np.zeros(len(z)) if g is None else contiguous(spread(np, g, len(z), reduction), np.float64)
+    rows = rows_of(g, len(z), reduction)
     _labelled(z, contiguous(y, np.int64), rows, losses)
     return _rounded(losses, reduction, dtype), (z.astype(dtype, copy=False),)
 
@@ -101,7 +101,7 @@ def cross_entropy_value_and_vjp(g, logits, target_probabilities, *, reduction="m
 def _cross_entropy(g, logits, target_probabilities, reduction):
     _, dtype, z, t = reference._checked_targets(logits, target_probabilities, reduction)
     z, dt, losses = np.array(z, dtype=np.float64, order="C"), np.empty(z.shape), np.empty(len(z))
-    rows = np.zeros(len(z)) if g is None else contiguous(spread(np, g, len(z), reduction), np.float64)
+    rows = rows_of(g, len(z), reduction)
     _targeted(z, contiguous(t, np.float64), rows, dt, losses)
     return _rounded(losses, reduction, dtype), (z.astype(dtype, copy=False), dt.astype(dtype, copy=False))
 

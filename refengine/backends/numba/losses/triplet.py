@@ -10,9 +10,9 @@ import numpy as np
 from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.losses._rows import contiguous, scalar
+from refengine.backends.numba.losses._rows import contiguous, rows_of, scalar
 from refengine.losses import triplet as reference
-from refengine.losses._rows import reduce, spread
+from refengine.losses._rows import reduce
 from refengine.losses.triplet import *
 
 
@@ -124,7 +124,7 @@ def _loss(g, anchor, positive, negative, margin, squared, soft, reduction):
     _, dtype, *vectors = reference._checked(anchor, positive, negative, margin, squared, soft, reduction)
     a, p, n = (contiguous(v, np.float64) for v in vectors)
     losses, da, dp, dn = np.empty(len(a)), np.zeros(a.shape), np.zeros(a.shape), np.zeros(a.shape)
-    rows = np.zeros(len(a)) if g is None else contiguous(spread(np, g, len(a), reduction), np.float64)
+    rows = rows_of(g, len(a), reduction)
     _triplets(a, p, n, rows, float(margin), bool(squared), bool(soft), losses, da, dp, dn)
     with np.errstate(all="ignore"):
         value = np.asarray(reduce(np, losses, reduction)).astype(dtype, copy=False)[()]
