@@ -2,14 +2,14 @@ r"""AdaCos: softmax on cosines whose scale follows from the number of classes, o
 
 from __future__ import annotations
 
-from math import inf, log, sqrt
+from math import inf, log, pi, sqrt
 from typing import Annotated, Any
 
 import numpy as np
 
 from refengine._arrays import as_float64, check_option, check_shape, elementwise, promote
-from refengine.distributions._counts import finite, result
-from refengine.domains import Array, Integers, Labels, NonNegative, Real
+from refengine.distributions._counts import cotangents, finite, result
+from refengine.domains import Array, Integers, Interval, Labels, NonNegative, Positive, Real
 from refengine.losses import _heads
 from refengine.losses._heads import Cosine, check_range
 from refengine.losses.cosine import similarity
@@ -18,6 +18,8 @@ __all__ = [
     "dynamic_scale",
     "dynamic_scale_value_and_vjp",
     "dynamic_scale_vjp",
+    "exact_scale",
+    "exact_scale_vjp",
     "fixed_scale",
     "loss",
     "loss_value_and_vjp",
@@ -28,7 +30,9 @@ MODES = ("fixed", "dynamic")
 SCOPES = ("target", "all")
 EVEN = ("lower", "mean")
 TIMINGS = ("before", "after")
+STEPS = 60
 Classes = Annotated[Array, Integers(2)]
+Angle = Annotated[Array, Interval(0, pi / 2)]
 
 
 def fixed_scale(classes: Classes) -> Array:
@@ -45,6 +49,68 @@ def fixed_scale(classes: Classes) -> Array:
     xp, dtype, n = elementwise(classes=classes)
     with np.errstate(all="ignore"):
         return result(xp, dtype, sqrt(2) * xp.log(n - 1), finite(xp, n) & (n >= 2))
+
+
+def exact_scale(others: Positive, angle: Angle) -> Array:
+    r"""The scale at which the label's probability has its steepest slope exactly at this angle.
+
+    .. math:: \frac{\partial^2}{\partial\theta^2} \frac{e^{s \cos\theta}}{B + e^{s \cos\theta}} = 0
+              \iff s \sin^2\theta \; (B - e^{s \cos\theta}) = \cos\theta \; (B + e^{s \cos\theta})
+
+    others B: the sum of the other exponentials, C - 1 where their cosines are 0; angle in radians, 0 to pi / 2:
+    broadcast together; float64 unless both are float32. Of two solutions the larger one, of which the paper's
+    :math:`\log B / \cos\theta` is the approximation for large B. nan where there is none, as for B = 9 at pi / 4, and
+    for arguments out of their domain. Source: Zhang et al. 2019 (AdaCos), section 3, without its last approximation.
+
+    >>> round(float(exact_scale(999.0, np.pi / 4)), 3), round(float(fixed_scale(1000)), 3)
+    (9.336, 9.768)
+    """
+    xp, dtype, b, angle = elementwise(others=others, angle=angle)
+    with np.errstate(all="ignore"):
+        s, *_ = _steepest(xp, b, angle)
+        return result(xp, dtype, s, s == s)
+
+
+def exact_scale_vjp(g: Array, others: Positive, angle: Angle) -> tuple[Array, Array]:
+    r"""Cotangents by the implicit function theorem.
+
+    With :math:`T = \tanh((\log B - s \cos\theta) / 2)` the equation is
+    :math:`F = s \sin^2\theta \, T - \cos\theta = 0`, and
+
+    .. math:: \frac{ds}{dB} = -\frac{F_B}{F_s}, \quad \frac{ds}{d\theta} = -\frac{F_\theta}{F_s}, \quad
+              F_s = \sin^2\theta \, T - h \cos\theta, \quad F_B = \frac{h}{B}, \quad
+              F_\theta = \sin\theta (1 + 2 s \cos\theta \, T + s h), \quad h = \frac{s \sin^2\theta}{2} (1 - T^2)
+    """
+    like = others, angle
+    xp, dtype, g, b, angle = elementwise(g=g, others=others, angle=angle)
+    with np.errstate(all="ignore"):
+        s, t, h, steep = _steepest(xp, b, angle)
+        moved = xp.sin(angle) * (1 + 2 * s * xp.cos(angle) * t + s * h)
+        slopes = (-h / b / steep, like[0]), (-moved / steep, like[1])
+        return cotangents(g, dtype, s == s, *slopes)
+
+
+def _steepest(xp: Any, b: Array, angle: Array) -> tuple[Any, Any, Any, Any]:
+    """The solution s, and T, h and F_s there.
+
+    F is concave where T > 0, and negative at s = log B / cos(theta): Newton's steps from there fall to the larger root,
+    and reach the top of F, where its slope changes sign, only if there is none.
+    """
+    good = (b > 1) & (b < inf) & (angle > 0) & (angle < pi / 2)
+    log_b, cosine, square = xp.log(xp.where(good, b, xp.nan)), xp.cos(angle), xp.sin(angle) ** 2
+    s = log_b / cosine
+
+    def at(s: Any) -> tuple[Any, Any, Any]:
+        half = (log_b - s * cosine) / 2
+        t = xp.tanh(half)
+        h = s * square / 2 / xp.cosh(half) ** 2
+        return t, h, square * t - h * cosine
+
+    for _ in range(STEPS):
+        t, _, steep = at(s)
+        step = (s * square * t - cosine) / steep
+        s = xp.where((steep < 0) & (s > 0), s - step, xp.nan)
+    return s, *at(s)
 
 
 def dynamic_scale(

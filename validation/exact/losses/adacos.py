@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 from flint import arb
+from scipy.optimize import brentq, minimize_scalar
 
 from validation.exact.draws import Draw, decades, short
 from validation.exact.losses import _heads
 from validation.exact.losses._rows import is_stated, reduce, undefined
 from validation.exact.losses.cosine import cosine as cosine_of
 from validation.exact.number import Number, acos, cos, detached, exp, log, number, pi, pointwise, sin, sqrt, stated
+from validation.exact.root import root
 
 
 @pointwise
@@ -26,6 +28,36 @@ def fixed_scale(classes: Number) -> Any:
     if not (2 <= n < inf and n == int(n)):
         return stated(nan)
     return sqrt(number(2)) * log(number(n) - 1) if n > 2 else Number(0)
+
+
+@pointwise
+def exact_scale(others: Number, angle: Number) -> Any:
+    """The larger root s of s sin^2(theta) (B - e^{s cos(theta)}) = cos(theta) (B + e^{s cos(theta)}).
+
+    Source: zhang-2019-adacos, section 3
+    """
+    start = _guess(float(others), float(angle))
+    if start is None:
+        return undefined(others, angle)
+
+    def equation(t: list[Number]) -> list[Any]:
+        e = exp(t[0] * cos(angle)) / others
+        return [t[0] * sin(angle) * sin(angle) * (1 - e) - cos(angle) * (1 + e)]
+
+    return root(equation, [start])[0]
+
+
+def _guess(b: float, angle: float) -> float | None:
+    """A first value; None where there is no root, of which the cases keep away by more than rounding."""
+    if not (1 < b < inf and 0 < angle < np.pi / 2):
+        return None
+
+    def excess(s: float) -> float:
+        return float(s * np.sin(angle) ** 2 * np.tanh((np.log(b) - s * np.cos(angle)) / 2) - np.cos(angle))
+
+    end = float(np.log(b) / np.cos(angle))
+    top = minimize_scalar(lambda s: -excess(s), bounds=(0, end), method="bounded").x
+    return float(brentq(excess, top, end)) if excess(top) > 0 else None
 
 
 def dynamic_scale(cosine: Any, labels: Any, previous_scale: Any, *, median_scope: str, median_even: str) -> Any:
@@ -109,6 +141,22 @@ def draw_fixed_scale(rng: np.random.Generator) -> Iterator[Draw]:
     for value in (1, 0, -4, 2.5, nan, inf):
         yield Draw({"classes": value}, result="invalid")
     yield Draw({"classes": np.array([[2, 10], [100, 85000]])}, flags=("BROADCAST",))
+
+
+def draw_exact_scale(rng: np.random.Generator) -> Iterator[Draw]:
+    for i in range(210):
+        huge = i % 3 == 2
+        b, angle = decades(rng, 1e3, 1e15) if huge else decades(rng, 60, 1e3), float(rng.uniform(0.75, 1.5))
+        values = {"others": b, "angle": angle} if i % 2 else {"others": short(b), "angle": short(angle)}
+        yield Draw(values, flags=("HUGE_PARAMETER",) if huge else (), difficulty=1 + i % 2)
+    for b in (99.0, 999.0, 9999.0, 99999.0):
+        yield Draw({"others": b, "angle": float(np.pi / 4)})
+        yield Draw({"others": b, "angle": 1.5625}, flags=("NEAR_POLE",), difficulty=3)
+    for b, angle in ((9.0, 0.785), (2.0, 0.5), (1e6, 0.0625), (1.5, 0.25)):
+        yield Draw({"others": b, "angle": angle}, flags=("WRONG_BRANCH",), result="undefined")
+    for b, angle in ((1.0, 1.0), (-2.0, 1.0), (nan, 1.0), (99.0, 0.0), (99.0, 2.0), (99.0, nan), (inf, 1.0)):
+        yield Draw({"others": b, "angle": angle}, result="invalid")
+    yield Draw({"others": np.array([[100.0], [1000.0]]), "angle": np.array([0.875, 1.0, 1.25])}, flags=("BROADCAST",))
 
 
 def draw_dynamic_scale(rng: np.random.Generator) -> Iterator[Draw]:
