@@ -121,7 +121,8 @@ def agent_contrastive(x: Real, weight: Real, labels: Labels, *, margin: float = 
     float64 unless both are float32. Margin m from 0 to 4, the largest squared distance. Where a hinge is exactly 0, so
     is its gradient. A vector of zeros has no direction: nan for its row, and for every row where it is a class. No
     rows: the mean is nan, the sum 0. Wrong shapes, labels, or constants out of range are a ValueError, values of a
-    wrong kind a TypeError. Source: Wang et al. 2017 (NormFace), section 3 (reformulated metric learning).
+    wrong kind a TypeError. Source: Wang et al. 2017
+    (NormFace), section 3, on metric learning.
 
     >>> x = np.array([[2.0, 0.0]])  # squared distances: 0.8 to its class, 2 to the other
     >>> round(float(agent_contrastive(x, np.array([[0.6, 0.8], [0.0, 1.0]]), np.array([0]), margin=2.5)), 12)
@@ -156,7 +157,8 @@ def agent_triplet(x: Real, weight: Real, labels: Labels, *, margin: float = 0.8,
     .. math:: L_i = \sum_{j \ne y_i} \max(0, m + \|\hat x_i - \hat w_{y_i}\|^2 - \|\hat x_i - \hat w_j\|^2)
 
     x: (N, D), weight: (C, D), D >= 1, labels: (N,) integers below C; result: (N,) for reduction "none", else ();
-    everything else as in `agent_contrastive`. One class: 0. Source: Wang et al. 2017 (NormFace), section 3 (reformulated metric learning).
+    everything else as in `agent_contrastive`. One class: 0. Source: Wang et al. 2017
+    (NormFace), section 3, on metric learning.
 
     >>> x = np.array([[2.0, 0.0]])  # squared distances: 0.8 to its class, 2 to the other
     >>> round(float(agent_triplet(x, np.array([[0.6, 0.8], [0.0, 1.0]]), np.array([0]), margin=2.5)), 12)
@@ -191,7 +193,7 @@ def lower_bound(classes: Classes, scale: NonNegative) -> Array:
     classes, scale: broadcast together; s is the scale of `loss`, the square of the length of both vectors in the paper;
     float64 unless scale is a float32 array. Balanced classes attain it where every row is its class's vector and these
     are the corners of a regular simplex, which needs C <= D + 1. Fewer than 2 classes, a number that is not whole, a
-    negative or infinite scale: nan. Source: Wang et al. 2017 (NormFace), proposition 2 (equation with l^2 for s).
+    negative or infinite scale: nan. Source: Wang et al. 2017 (NormFace), section 3, which has l^2 for s.
 
     >>> round(float(lower_bound(2, 1.0)), 12)  # log(1 + e^-2)
     0.126928011043

@@ -148,3 +148,29 @@ def test_no_gradient_is_infinite_where_rows_are_their_classes() -> None:
         for module in (cosface, combined_margin, sphereface, l_softmax, adacos):
             _, gradients = module.loss_value_and_vjp(1.0, x, x.copy(), np.arange(4))
             assert all(np.all(np.isfinite(g)) for g in gradients), module.__name__
+
+
+@pytest.mark.parametrize(
+    ("module", "constants", "error", "named"),
+    [
+        (cosface, {"margin": 2.5}, ValueError, "margin"),
+        (cosface, {"scale": "64"}, TypeError, "scale"),
+        (combined_margin, {"m1": 0.0}, ValueError, "m1"),
+        (combined_margin, {"m2": 28.6}, ValueError, "m2"),
+        (combined_margin, {"m3": np.nan}, ValueError, "m3"),
+        (sphereface, {"margin": 0.5}, ValueError, "margin"),
+        (sphereface, {"annealing": -1.0}, ValueError, "annealing"),
+        (sphereface, {"scale": 0.0}, ValueError, "scale"),
+        (l_softmax, {"margin": None}, TypeError, "margin"),
+        (normface, {"scale": np.ones(2)}, ValueError, "scale"),
+        (adacos, {"mode": "dynamic", "previous_scale": -1.0}, ValueError, "previous_scale"),
+    ],
+)
+def test_constants_out_of_range_are_named(module: Any, constants: Any, error: type[Exception], named: str) -> None:
+    with pytest.raises(error, match=f"^{named} must"):
+        module.loss(X, W, Y, **constants)
+
+
+def test_adacos_wants_two_classes() -> None:
+    with pytest.raises(ValueError, match=r"^weight must have shape .* with C >= 2"):
+        adacos.loss(X, W[:1], np.zeros(7, int))
