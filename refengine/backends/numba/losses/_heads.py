@@ -28,7 +28,7 @@ from refengine.backends.numba.losses._rows import (
 )
 from refengine.losses._rows import REDUCTIONS, check_rows_and_classes, reduce
 
-ARCFACE, COSFACE, COMBINED = range(3)
+ARCFACE, COSFACE, COMBINED, SPHEREFACE = range(4)
 _TAME = {"float32": 2.0**80, "float64": 2.0**800}  # squares of lengths between its inverse and it need no rescaling
 
 
@@ -62,12 +62,31 @@ def _turned(angle, supplement, m1, m2):
 
 
 @scalar
+def _psi(angle, supplement, sine, c, m, annealing, plain):
+    """SphereFace's target, and minus its derivative to the angle."""
+    value, fall = _turned(angle, supplement, m, 0.0)
+    fall *= m
+    if not plain:
+        k = min(math.floor(m * angle / math.pi), math.ceil(m) - 1.0)
+        value, fall = (value if k % 2 == 0 else -value) - 2 * k, abs(fall)
+    return (annealing * c + value) / (1 + annealing), (annealing * sine + fall) / (1 + annealing)
+
+
+@scalar
+def _linear(kind, p, q):
+    """Whether the target is the cosine less a constant."""
+    return kind == COSFACE or (kind == COMBINED and p == 1 and q == 0) or (kind == SPHEREFACE and p == 1)
+
+
+@scalar
 def _target(kind, angle, supplement, sine, c, p, q, r):
     """The target's value, and minus its derivative to the angle."""
     if kind == ARCFACE:
         return _arc(angle, sine, c, p, q)
-    if kind == COSFACE or (p == 1 and q == 0):
-        return c - (p if kind == COSFACE else r), sine
+    if _linear(kind, p, q):
+        return c - (p if kind == COSFACE else r if kind == COMBINED else 0.0), sine
+    if kind == SPHEREFACE:
+        return _psi(angle, supplement, sine, c, p, q, r)
     value, fall = _turned(angle, supplement, p, q)
     return value - r, p * fall
 
@@ -77,12 +96,19 @@ def _slope(kind, c, p, q, r):
     """The derivative of `_target` to the cosine c."""
     if kind == ARCFACE:
         return _arc_slope(c, p, q)
-    if kind == COSFACE or (p == 1 and q == 0):
+    if _linear(kind, p, q):
         return 1.0
-    _, fall = _turned(math.acos(c), math.acos(-c), p, q)
+    angle, supplement, sine = math.acos(c), math.acos(-c), math.sqrt((1 - c) * (1 + c))
+    if kind == SPHEREFACE:
+        if sine > 0:
+            return _psi(angle, supplement, sine, c, p, q, r)[1] / sine
+        if c > 0 or p == math.floor(p):  # even around the end
+            return (q + p * p * (-1 if c < 0 and r and p % 2 == 0 else 1)) / (1 + q)
+        return math.inf * (1 if not r else math.sin(p * math.pi))
+    _, fall = _turned(angle, supplement, p, q)
     if fall == 0 and abs(c) == 1:  # even around the end
         return p * p if c > 0 or p % 2 == 1 else -p * p
-    return p * fall / math.sqrt((1 - c) * (1 + c))
+    return p * fall / sine
 
 
 @parallel
@@ -134,29 +160,44 @@ def _clipped(row, length):
 
 
 @parallel
-def _every_row(c, unit, weight, y, length, scale, kind, p, q, r, exact, g, losses, to_x, to_w):
-    linear = kind == COSFACE or (kind == COMBINED and p == 1 and q == 0) or not exact
+def _every_row(c, unit, weight, y, length, amplitude, free, kind, p, q, r, exact, g, losses, to_x, to_w):
+    linear = _linear(kind, p, q) or not exact
     for i in numba.prange(c.shape[0]):
         own = np.empty_like(unit[i])
         unit_row(weight[y[i]], own)
         _clipped(c[i], length)
         angle, supplement, sine = _angle(unit[i], own)
         cosine = math.cos(angle) if angle < supplement else -math.cos(supplement)
-        c[i, y[i]], fall = _target(kind, angle, supplement, sine, cosine, p, q, r)
-        losses[i] = entropy_row(c[i], y[i], scale)
-        slope = g[i] * scale
-        target = slope * c[i, y[i]] * (fall if exact else sine)
+        value, fall = _target(kind, angle, supplement, sine, cosine, p, q, r)
+        fall = fall if exact else sine
+        c[i, y[i]] = value
+        losses[i] = entropy_row(c[i], y[i], amplitude[i])
+        slope = g[i] if free else g[i] * amplitude[i]
+        label = slope * c[i, y[i]]
         for j in range(c.shape[1]):
             c[i, j] *= slope / length[j]
-        if linear and abs(cosine) < 0.8:  # the label is one among the others: together they may cancel
-            target = 0.0 * target
+        if abs(cosine) < 0.8 and abs(fall) < 4 * sine:
+            # the label is one among the others: together they may cancel
+            steep = 1.0 if linear else fall / sine  # of the target in the cosine
+            c[i, y[i]] *= steep
+            radial, turned = value - steep * cosine, 0.0
         else:
             c[i, y[i]] = 0
+            radial, turned = value, fall
         _tangent(unit[i], own, to_x[i])
         _tangent(own, unit[i], to_w[i])
         for k in range(unit.shape[1]):
-            to_x[i, k] *= target
-            to_w[i, k] *= target / length[y[i]]
+            to_x[i, k] = label * (turned * to_x[i, k] + (radial * unit[i, k] if free else 0.0))
+            to_w[i, k] *= label * turned / length[y[i]] * (amplitude[i] if free else 1.0)
+
+
+@parallel
+def _towards_classes(unit, x, weight, y, amplitude):
+    """A row of zeros takes its class's direction for its own."""
+    for i in numba.prange(unit.shape[0]):
+        if largest_of(x[i]) == 0:
+            unit_row(weight[y[i]], unit[i])
+            amplitude[i] = 0
 
 
 @parallel
@@ -194,22 +235,28 @@ def logits_and_vjp(g, cosine, labels, scale, kind, constants, gradient):
 
 
 def loss_and_vjp(g, x, weight, labels, scale, kind, constants, gradient, reduction):
-    """The loss, and the cotangents of x and weight unless g is None."""
+    """The loss, and the cotangents of x and weight unless g is None; without a scale, the rows' lengths are theirs."""
     dtype, x, weight, y = _checked(x, weight, labels, reduction)
-    rows = rows_of(g, len(x), reduction)
-    unit, *size = unit_vectors(x)
+    rows, free = rows_of(g, len(x), reduction), scale is None
+    unit, largest, norm = unit_vectors(x)
     weight, length, rescaled = _tamed(weight)
     losses, to_x, to_w = np.empty(len(x)), np.empty_like(x), np.empty_like(x)
     p, q, r = (*map(float, constants), 0.0, 0.0)[:3]
     with np.errstate(all="ignore"):
+        amplitude = np.asarray(largest * norm, dtype) if free else np.full(len(x), scale, dtype)
+        if free:
+            _towards_classes(unit, x, weight, y, amplitude)
         buffer = np.matmul(unit, weight.T)
-        constants = dtype(scale), kind, p, q, r, gradient == "exact"
-        _every_row(buffer, unit, weight, y, length, *constants, rows, losses, to_x, to_w)
+        constants = free, kind, p, q, r, gradient == "exact"
+        _every_row(buffer, unit, weight, y, length, amplitude, *constants, rows, losses, to_x, to_w)
         value = np.asarray(reduce(np, losses, reduction)).astype(dtype, copy=False)[()]
         if g is None:
             return value, ()
-        dx, dw = np.matmul(buffer, weight), np.matmul(buffer.T, unit)
-        _finish_rows(dx, unit, to_x, *size)
+        dx, dw = np.matmul(buffer, weight), np.matmul(buffer.T, x if free else unit)
+        if free:
+            dx += to_x
+        else:
+            _finish_rows(dx, unit, to_x, largest, norm)
         _finish_classes(dw, weight, length)
         _add_targets(dw, to_w, y)
         return value, (dx, dw / rescaled[:, None] if rescaled is not None else dw)
