@@ -6,12 +6,13 @@ A loss of pairs is a matrix (N, N), symmetric, 0 on its diagonal: every pair sta
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 from refengine._arrays import as_float64, check_labels, check_shape, promote
 from refengine.domains import Array
-from refengine.losses._rows import across, direction, tangent
+from refengine.losses._rows import across, direction, one_hot, soft_row, tangent
 
 PAIR_REDUCTIONS = ("none", "sum", "mean", "nonzero")
 ANCHOR_REDUCTIONS = ("none", "sum", "mean", "nonzero", "valid_anchor")
@@ -80,16 +81,19 @@ def cosines_vjp(xp: Any, g: Array, to_x: tuple[Any, Any, Any]) -> Any:
     return across(xp, (g + g.T) @ unit, unit) / norm / largest
 
 
-def log_sum_exp(xp: Any, z: Array, mask: Array) -> tuple[Any, Any]:
+def log_sum_exp(xp: Any, z: Array, mask: Array, above: Callable[[Any], Any] | None = None) -> tuple[Any, Any]:
     """Log of the sum of e^z over the entries of each row that the mask holds, (N, 1), and their softmax, (N, M).
 
-    -inf, and 0 everywhere, where a row holds none.
+    -inf, and 0 everywhere, where a row holds none. ``above(first)`` gives z less its entry at ``first``, a mask with
+    one place in each row, for those who know better than to subtract.
     """
     if z.shape[1] == 0:
         return xp.full((z.shape[0], 1), -xp.inf), z
-    top = xp.max(xp.where(mask, z, -xp.inf), axis=1, keepdims=True)
+    kept = xp.where(mask, z, -xp.inf)
+    top = xp.max(kept, axis=1, keepdims=True)
     top = xp.where(top == -xp.inf, 0.0, top)
-    powers = xp.where(mask, xp.exp(xp.where(mask, z, top) - top), 0.0)
+    less = z - top if above is None else above(one_hot(xp, xp.argmax(kept, axis=1), z.shape[1]))
+    powers = xp.where(mask, xp.exp(xp.where(mask, less, 0.0)), 0.0)
     total = xp.sum(powers, axis=1, keepdims=True)
     return top + xp.log(total), powers / xp.where(total == 0, 1.0, total)
 
@@ -102,15 +106,45 @@ def softplus(xp: Any, h: Array) -> tuple[Any, Any]:
     )
 
 
-def pair_rows(xp: Any, p: Array, positive: Array, n: Array, negative: Array) -> tuple[Any, Any, Any]:
+def pair_rows(
+    xp: Any, p: Array, positive: Array, n: Array, negative: Array, above_p: Any = None, above_n: Any = None
+) -> tuple[Any, Any, Any]:
     """``log(1 + sum_i e^{p_i} sum_j e^{n_j})`` of each row (N,), and its derivatives to p and to n, (N, M) each.
 
     The masks say which entries are positives and negatives; a row that has none of one kind gives 0.
     """
-    sum_p, of_p = log_sum_exp(xp, p, positive)
-    sum_n, of_n = log_sum_exp(xp, n, negative)
+    sum_p, of_p = log_sum_exp(xp, p, positive, above_p)
+    sum_n, of_n = log_sum_exp(xp, n, negative, above_n)
     losses, slope = softplus(xp, sum_p + sum_n)
     return losses[:, 0], slope * of_p, slope * of_n
+
+
+def against_all(xp: Any, c: Array, scale: float) -> tuple[Any, Any, Any]:
+    """``losses, top, shares`` of similarities (N, N): minus log of each one's softmax over its row without i itself.
+
+    The losses are the gap to the largest similarity of the row, which ``top`` marks, plus log1p of the other powers.
+    """
+    n = c.shape[0]
+    if n < 2:
+        return 0.0 * c, c != c, 0.0 * c
+    z = xp.where(_itself(xp, n), -xp.inf, c)
+    top = one_hot(xp, xp.argmax(z, axis=1), n)
+    gap, rest, shares = soft_row(xp, z, top, scale)
+    return xp.where(_itself(xp, n), 0.0, gap + xp.log1p(rest)), top, shares
+
+
+def against_all_vjp(xp: Any, weights: Array, top: Array, shares: Array, scale: float) -> Any:
+    """Cotangent of the similarities for ``sum weights * losses``, with weights 0 where there is no positive.
+
+    W p_a - w_a, with W the sum of the row's weights. At the top, p is 1 less the other shares, which leaves of the
+    difference the other weights less W times the other shares.
+    """
+    n = weights.shape[0]
+    total = xp.sum(weights, axis=1, keepdims=True)
+    rest = xp.sum(xp.where(top, 0.0, shares), axis=1, keepdims=True)
+    others = xp.sum(xp.where(top, 0.0, weights), axis=1, keepdims=True)
+    slopes = xp.where(top, others - total * rest, total * shares - weights)
+    return xp.where(_itself(xp, n), 0.0, scale * slopes)
 
 
 def valid_anchors(xp: Any, positive: Array, negative: Array) -> Any:

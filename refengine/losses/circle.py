@@ -73,7 +73,7 @@ def loss_similarities(
     _check(gamma, margin, weights)
     xp, dtype, s, split, shape = as_rows(s_p, s_n)
     with np.errstate(all="ignore"):
-        losses, _ = _rows(xp, s, 1 - s, split, ~split, gamma, margin, weights)
+        losses, _ = _rows(xp, s, 1 - s, 1 + s, split, ~split, gamma, margin, weights)
         return xp.astype(xp.reshape(losses, shape), dtype, copy=False)
 
 
@@ -101,7 +101,7 @@ def loss_similarities_value_and_vjp(
     _check(gamma, margin, weights)
     xp, dtype, s, split, shape = as_rows(s_p, s_n)
     with np.errstate(all="ignore"):
-        losses, slopes = _rows(xp, s, 1 - s, split, ~split, gamma, margin, weights)
+        losses, slopes = _rows(xp, s, 1 - s, 1 + s, split, ~split, gamma, margin, weights)
         return as_rows_vjp(xp, g, dtype, losses, slopes, np.shape(s_p)[-1], shape)
 
 
@@ -258,15 +258,44 @@ def loss_class_value_and_vjp(
 
 
 def _rows(
-    xp: Any, s: Array, gap: Array, positive: Array, negative: Array, gamma: float, margin: float, weights: str
+    xp: Any,
+    s: Array,
+    gap: Array,
+    far: Array,
+    positive: Array,
+    negative: Array,
+    gamma: float,
+    margin: float,
+    weights: str,
 ) -> tuple[Any, Any]:
-    """Losses (N,) of similarities s and ``gap = 1 - s`` (N, M), and their derivatives (N, M)."""
+    """Losses (N,) of similarities s, ``gap = 1 - s`` and ``far = 1 + s`` (N, M), and their derivatives (N, M).
+
+    Both logits are gamma (u + m) (u - m), of u = 1 - s and of u = s, each held where its weight is 0. Two of them
+    differ by gamma (u - v) (u + v), in which u - v comes from the distances to the nearer end, 1 or -1.
+    """
     of_p, of_n = margin + gap, s + margin
-    alpha_p, alpha_n = (xp.where(alpha > 0, alpha, 0.0 * alpha) for alpha in (of_p, of_n))
-    z_p, z_n = -gamma * alpha_p * (margin - gap), gamma * alpha_n * (s - margin)
-    losses, to_p, to_n = pair_rows(xp, z_p, positive, z_n, negative)
+    u_p, u_n = (xp.where(alpha > 0, u, xp.where(xp.isnan(u), u, -margin)) for alpha, u in ((of_p, gap), (of_n, s)))
+
+    def above(u: Array, free: Array, sign: float) -> Any:
+        """The map of `log_sum_exp`; ``free`` is u before it was held."""
+
+        def at(first: Array, values: Array) -> Any:
+            return xp.sum(xp.where(first, values, 0.0), axis=1, keepdims=True)
+
+        def less(first: Array) -> Any:
+            v = at(first, u)
+            near = sign * xp.where(s + at(first, s) > 0, at(first, gap) - gap, far - at(first, far))
+            held = (u != free) | (v != at(first, free))
+            return gamma * xp.where(held, u - v, near) * (u + v)
+
+        return less
+
+    z_p, z_n = (gamma * (u + margin) * (u - margin) for u in (u_p, u_n))
+    losses, to_p, to_n = pair_rows(xp, z_p, positive, z_n, negative, above(u_p, gap, -1.0), above(u_n, s, 1.0))
     if weights == "full":
-        alpha_p, alpha_n = xp.where(of_p > 0, 2 * gap, alpha_p), xp.where(of_n > 0, 2 * s, alpha_n)
+        alpha_p, alpha_n = xp.where(of_p > 0, 2 * gap, 0.0 * of_p), xp.where(of_n > 0, 2 * s, 0.0 * of_n)
+    else:
+        alpha_p, alpha_n = (xp.where(alpha > 0, alpha, 0.0 * alpha) for alpha in (of_p, of_n))
     slopes = xp.where(positive, -gamma * to_p * alpha_p, 0.0) + xp.where(negative, gamma * to_n * alpha_n, 0.0)
     return losses, slopes
 
@@ -277,14 +306,15 @@ def _batch(
     """Losses and their derivatives by row, a row being an anchor or the whole batch; shares; directions of x."""
     masks = kinds(xp, y)
     c, to_x = cosines(xp, x)
-    apart = to_x[0][:, None, :] - to_x[0][None, :, :]
-    parts = c, xp.sum(apart * apart, axis=2) / 2, *masks
+    apart, along = (to_x[0][:, None, :] + sign * to_x[0][None, :, :] for sign in (-1.0, 1.0))
+    parts: Any = c, *(xp.sum(v * v, axis=2) / 2 for v in (apart, along)), *masks
     if scope == "batch":
         below = xp.arange(x.shape[0])[:, None] < xp.arange(x.shape[0])[None, :]
-        parts = *parts[:2], *(mask & below for mask in masks)
+        parts = *parts[:3], *(mask & below for mask in masks)
         parts = tuple(xp.reshape(part, (1, x.shape[0] ** 2)) for part in parts)
-    losses, slopes = _rows(xp, *parts, gamma, margin, weights)
-    return losses, slopes, anchor_shares(xp, losses, valid_anchors(xp, *parts[2:]), reduction), to_x
+    s, gap, far, positive, negative = parts
+    losses, slopes = _rows(xp, s, gap, far, positive, negative, gamma, margin, weights)
+    return losses, slopes, anchor_shares(xp, losses, valid_anchors(xp, positive, negative), reduction), to_x
 
 
 def _class_rows(
@@ -293,10 +323,10 @@ def _class_rows(
     to_x, to_w, hot = direction(xp, x), direction(xp, weight), one_hot(xp, y, weight.shape[0])
     c = xp.clip(to_x[0] @ to_w[0].T, -1.0, 1.0)
     apart = to_x[0] - xp.take(to_w[0], y, axis=0)
-    gap = xp.broadcast_to(xp.sum(apart * apart, axis=1, keepdims=True) / 2, c.shape)  # used at the own class only
+    gap = xp.where(hot, xp.sum(apart * apart, axis=1, keepdims=True) / 2, 1 - c)
     bad = xp.any(xp.isnan(c), axis=1, keepdims=True)
     c, gap = xp.where(bad, xp.nan, c), xp.where(bad, xp.nan, gap)
-    return *_rows(xp, c, gap, hot, ~hot, gamma, margin, weights), to_x, to_w
+    return *_rows(xp, c, gap, 1 + c, hot, ~hot, gamma, margin, weights), to_x, to_w
 
 
 def _check(gamma: float, margin: float, weights: str) -> None:

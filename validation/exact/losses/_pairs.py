@@ -107,9 +107,24 @@ def reduce_anchors(losses: list[Any], valid: list[bool], reduction: str) -> Any:
     return total / len(losses)
 
 
+def vectors(rng: np.random.Generator, n: int, d: int) -> Any:
+    """Rows that low precisions hold, none almost along an axis.
+
+    There 1 and the largest component of a unit vector differ by less than rounding, and differences between such rows
+    are worse than their condition numbers say.
+    """
+    rows: list[Any] = []
+    while len(rows) < n:
+        row = short(rng.normal(size=d))
+        sizes = np.sort(np.abs(row))
+        if d == 1 or sizes[-2] > sizes[-1] / 8:
+            rows.append(row)
+    return np.array(rows).reshape(n, d)
+
+
 def batch(rng: np.random.Generator, n: int, d: int, classes: int = 2) -> dict[str, Any]:
-    """Rows that low precisions hold, with labels."""
-    return {"x": short(rng.normal(size=(n, d))), "labels": rng.integers(classes, size=n)}
+    """Such rows with labels."""
+    return {"x": vectors(rng, n, d), "labels": rng.integers(classes, size=n)}
 
 
 def with_labels(x: Any, labels: Any) -> dict[str, Any]:
