@@ -319,7 +319,7 @@ def test_jax(dtype):
 def test_nothing_heavy_is_imported():
     code = (
         "import sys, refengine.testing, refengine.testing.plugin, json;"
-        "heavy = {'torch', 'jax', 'numba', 'matplotlib', 'scipy', 'click', 'rich', 'jsonschema', 'safetensors'};"
+        "heavy = {'torch', 'jax', 'numba', 'matplotlib', 'scipy', 'click', 'rich', 'jsonschema_rs', 'safetensors'};"
         "print(json.dumps(sorted(heavy & set(sys.modules))))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -43,7 +43,7 @@ def fit(
     """The estimate; nan where ``most`` of the data or more are one number, for no data and for data not finite."""
     xp, dtype, x = elementwise(data=data)
     with np.errstate(all="ignore"):
-        (middle, spread), (m, s), _ = _solved(xp, log_density, score, x, most, residuals)
+        (middle, spread), (m, s), _ = solved(xp, log_density, score, x, most, residuals)
         loc, scale = middle + spread * m, spread * s
         return Parameters(xp.astype(loc, dtype, copy=False), xp.astype(scale, dtype, copy=False))
 
@@ -64,7 +64,7 @@ def fit_vjp(
     """
     xp, dtype, g_loc, g_scale, x = elementwise(g=g[0], g_scale=g[1], data=data)
     with np.errstate(all="ignore"):
-        *_, z = _solved(xp, log_density, score, x, most, residuals)
+        *_, z = solved(xp, log_density, score, x, most, residuals)
         _, w, v = score(xp, z)
         total = xp.sum(w)
         centre = xp.sum(w * z) / total
@@ -74,10 +74,10 @@ def fit_vjp(
         return (xp.astype(slope, dtype, copy=False),)
 
 
-def _solved(xp: Any, log_density: Function, score: Score, x: Array, most: float, residuals: Residuals | None) -> Any:
+def solved(xp: Any, log_density: Function, score: Score, x: Array, most: float, residuals: Residuals | None) -> Any:
     """A unit of the data, the estimate in this unit, and z, which the rounding of a large location would spoil."""
     check_shape("data", x, ("N",))
-    if not (x.shape[0] and bool(xp.all(xp.isfinite(x))) and _largest_tie(xp, x) < most * x.shape[0]):
+    if not (x.shape[0] and bool(xp.all(xp.isfinite(x))) and largest_tie(xp, x) < most * x.shape[0]):
         nan = xp.asarray(xp.nan, dtype=xp.float64)
         return (nan, nan), (nan, nan), x * xp.nan
     middle, spread = _start(xp, x)
@@ -86,7 +86,7 @@ def _solved(xp: Any, log_density: Function, score: Score, x: Array, most: float,
     return (middle, spread), (m, s), (y - m) / s
 
 
-def _largest_tie(xp: Any, x: Array) -> int:
+def largest_tie(xp: Any, x: Array) -> int:
     """How often the most frequent number occurs."""
     ordered = xp.sort(x)
     first = xp.searchsorted(ordered, ordered, side="left")

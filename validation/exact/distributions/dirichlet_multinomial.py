@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from validation.exact.distributions._rows import all_of, is_nan, is_whole, rowwise, shapes, total, vector
+from validation.exact.distributions.beta_binomial import polya
 from validation.exact.distributions.dirichlet import is_shape
 from validation.exact.distributions.multinomial import counts_near
 from validation.exact.draws import Draw, decades
@@ -187,3 +188,39 @@ def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
     yield draw(np.zeros(0), [0.5, 1.5], flags=("EMPTY_ROW",))
     for u, a in ((0.0, 1.0), (1.0, 1.0), (nan, 1.0), (0.5, 0.0), (0.5, -1.0), (0.5, nan), (0.5, inf)):
         yield draw([0.5, u], [1.5, a], result="invalid")
+
+
+def maximum_likelihood(data: Any) -> Any:
+    """sum(psi(x_i + alpha_i) - psi(alpha_i)) = sum(psi(n + A) - psi(A)); nan where there is no maximum.
+
+    Source: minka-2000, section 3
+    """
+    finite = all(-inf < x < inf for x in np.ravel(data))
+    shapes = polya([[number(x) for x in row] for row in data]) if finite and data.shape[1] > 1 else None
+    return vector(shapes or [all_of(nan, np.ravel(data)) for _ in range(data.shape[1])])
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    def urns(n: Any, alpha: Any, **keywords: Any) -> Draw:
+        return Draw({"data": np.array([rng.multinomial(m, rng.dirichlet(alpha)) for m in n]) * 1.0}, **keywords)
+
+    for size in (2,) * 16 + (3,) * 10 + (4,) * 2:
+        yield urns(rng.integers(2, 30, size=int(rng.integers(3, 5))), shapes(rng, size, 0.2, 20), difficulty=2)
+    for size in (2, 3) * 4:  # nearly multinomial: what decides is a difference
+        flags = ("NEAR_ROOT", "CANCELLATION")
+        yield urns(rng.integers(20, 60, size=4), 1e8 * shapes(rng, size, 1, 4), flags=flags, difficulty=4)
+    for size in (2, 2, 2, 3, 3):  # large counts
+        n = rng.integers(10**5, 10**7, size=3)
+        yield urns(n, shapes(rng, size, 0.5, 100), flags=("HUGE_PARAMETER",), difficulty=4)
+    for _ in range(4):  # rare colours
+        n = rng.integers(10**3, 10**5, size=4)
+        yield urns(n, np.array([decades(rng, 0.5, 3), decades(rng, 1e2, 1e4)]), flags=("TINY_P",), difficulty=4)
+    for _ in range(4):  # real numbers take the place of counts
+        yield Draw({"data": np.round(rng.gamma(1.5, 4.0, size=(3, 3)) * 16) / 16})
+    rows: Any
+    for rows in ([[4, 0], [0, 4]], [[2, 2], [2, 2]], [[3, 0], [1, 0]], [[1, 2]], [[3], [5]], [[1, 0], [0, 1]]):
+        yield Draw({"data": np.array(rows) * 1.0}, flags=("SUPPORT_EDGE",))
+    yield Draw({"data": np.array([[0.0, 2.0], [1.0, 1.0], [1.0, 1.0], [2.0, 0.0]])}, flags=("TIE",))  # just multinomial
+    for rows in ([[1, nan], [3, 0]], [[1, -1], [3, 0]], [[1, inf], [3, 0]]):
+        yield Draw({"data": np.array(rows) * 1.0}, result="invalid")
+    yield Draw({"data": np.zeros((0, 2))}, result="invalid")

@@ -8,17 +8,22 @@ from math import inf, nan
 from typing import Any
 
 import numpy as np
+from flint import arb
 
 from validation.exact.distributions._counts import (
     count,
     distinct,
     draw_modes,
+    draw_quantiles,
+    draw_tails,
     integers,
     is_nan,
     log_choose,
+    quantile,
+    unit,
 )
 from validation.exact.draws import Draw, decades
-from validation.exact.number import Number, number, pointwise
+from validation.exact.number import Number, log, log1p, number, pointwise
 
 
 @pointwise
@@ -171,3 +176,148 @@ def draw_mode(rng: np.random.Generator) -> Iterator[Draw]:
 
 
 draw_mean = draw_variance = draw_mode
+
+
+def _ways(low: int, high: int, table: tuple[int, int, int]) -> Number:
+    """The probability of low, ..., high: a sum of whole numbers over a whole number.
+
+    Draws may be exchanged for successes, and for those that are not drawn; the smallest of the four is taken for draws.
+    """
+    population, successes, draws = table
+    if min(draws, population - draws) > min(successes, population - successes):
+        successes, draws = draws, successes
+    if population - draws < draws:
+        draws, low, high = population - draws, successes - high, successes - low
+    rest = population - successes - draws
+    ways, some = 0, math.comb(successes, low) * math.comb(population - successes, draws - low) if low <= high else 0
+    for j in range(low, high + 1):
+        ways += some
+        some = some * (successes - j) * (draws - j) // ((j + 1) * (rest + j + 1)) if j < high else 0
+    return Number(arb(ways) / arb(math.comb(population, draws)))
+
+
+def _tail(name: str, k: Number, *arguments: Number) -> Any:
+    found = _counts(*arguments)
+    k = number(float(k))
+    if found is None or is_nan(k):
+        return Number(nan)
+    population, successes, draws = (int(float(v)) for v in found)
+    least, most = max(0, draws + successes - population), min(draws, successes)
+    if k < least or k >= most:
+        ends = {"cdf": (0.0, 1.0), "sf": (1.0, 0.0), "log_cdf": (-inf, 0.0), "log_sf": (0.0, -inf)}[name]
+        return Number(ends[0] if k < least else ends[1])
+    below, beyond = (least, math.floor(float(k))), (math.floor(float(k)) + 1, most)
+    own, other = (below, beyond) if name.endswith("cdf") else (beyond, below)
+    table = population, successes, draws
+    if not name.startswith("log"):
+        return _ways(*own, table)
+    rest = _ways(*other, table)
+    return log1p(-rest) if rest < 0.5 else log(_ways(*own, table))
+
+
+@pointwise
+def cdf(k: Number, population: Number, successes: Number, draws: Number) -> Any:
+    """The sum of the probabilities up to k.
+
+    Source: johnson-kemp-kotz-2005, 6.2
+    """
+    return _tail("cdf", k, population, successes, draws)
+
+
+@pointwise
+def sf(k: Number, population: Number, successes: Number, draws: Number) -> Any:
+    """The sum of the probabilities beyond k.
+
+    Source: johnson-kemp-kotz-2005, 6.2
+    """
+    return _tail("sf", k, population, successes, draws)
+
+
+@pointwise
+def log_cdf(k: Number, population: Number, successes: Number, draws: Number) -> Any:
+    """log F(k).
+
+    Source: johnson-kemp-kotz-2005, 6.2
+    """
+    return _tail("log_cdf", k, population, successes, draws)
+
+
+@pointwise
+def log_sf(k: Number, population: Number, successes: Number, draws: Number) -> Any:
+    """log(1 - F(k)).
+
+    Source: johnson-kemp-kotz-2005, 6.2
+    """
+    return _tail("log_sf", k, population, successes, draws)
+
+
+@integers
+def icdf(u: Number, population: Number, successes: Number, draws: Number) -> int:
+    """The smallest count with F(k) >= u.
+
+    Source: devroye-1986, III.2.1
+    """
+    found = _counts(population, successes, draws)
+    if found is None or is_nan(u) or not unit(u):
+        return -1
+    total, s, n = (int(float(v)) for v in found)
+    least, most = max(0, n + s - total), min(n, s)
+    if u == 0 or u == 1:
+        return least if u == 0 else most
+    guess = round(n * s / total) if total else 0
+    return quantile(u, lambda k: _ways(least, min(k, most), (total, s, n)), guess)
+
+
+sample = icdf
+
+
+def small_support(rng: np.random.Generator, low: float, high: float, sds: float) -> dict[str, Any]:
+    """A table with a support of at most 400 counts, and a k some standard deviations from the mean."""
+    population = math.ceil(decades(rng, max(low, 2), high)) + 1
+    successes = int(rng.integers(0, population + 1))
+    draws = int(min(decades(rng, 1, 400), population))
+    if rng.integers(2):
+        draws = population - draws
+    if rng.integers(2):
+        successes, draws = draws, successes
+    p = successes / population
+    sd = math.sqrt(draws * p * (1 - p) * (1 - draws / population))
+    k = round(draws * p + sds * sd * rng.normal())
+    k = min(max(k, 0, draws + successes - population), draws, successes)
+    return {"k": k, "population": population, "successes": successes, "draws": draws}
+
+
+EDGES = [
+    {"k": k, "population": n, "successes": s, "draws": d}
+    for n, s, d in (
+        (0, 0, 0),
+        (5, 0, 3),
+        (5, 5, 3),
+        (9, 7, 3),
+        (4, 2, 2),
+        (10**15, 3, 10**14),
+        (900, 450, 400),
+        (30, 9, 28),
+    )
+    for k in (0, 1, 2, 3, 9)
+]
+QUANTILES = [
+    {"u": u, "population": n, "successes": s, "draws": d}
+    for u in (0.0, 0.375, 1.0)
+    for n, s, d in ((0, 0, 0), (5, 0, 3), (5, 5, 3), (9, 7, 3), (10**15, 3, 10**14), (30, 9, 28))
+]
+
+
+def draw_cdf(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_tails(rng, small_support, EDGES, INVALID)
+
+
+draw_sf = draw_log_cdf = draw_log_sf = draw_cdf
+
+
+def draw_icdf(rng: np.random.Generator, first: str = "u") -> Iterator[Draw]:
+    yield from draw_quantiles(rng, small_support, QUANTILES, INVALID, first)
+
+
+def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from draw_icdf(rng, "noise")

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from refengine.distributions import student_t
+from refengine.distributions.student_t import Parameters
 from refengine.domains import Interval
 from validation.exact import incomplete
 from validation.exact.distributions._domain import known, level, log1p, positive, undefined
+from validation.exact.distributions._location_scale import no_estimate, samples, units
 from validation.exact.draws import Draw, decades, short, spread
 from validation.exact.number import Number, digamma, exp, lgamma, log, number, pi, pointwise, sqrt, stated
+from validation.exact.root import root
 
 RANGES = {"df": (1e-3, 1e15), "loc": (1e-300, 1e15), "scale": (1e-300, 1e15)}
 DOMAINS = {"x": Interval(), "df": Interval(0), "loc": Interval(), "scale": Interval(0)}
@@ -269,3 +273,51 @@ def _quantiles(name: str) -> Any:
 
 
 draw_icdf, draw_sample = _quantiles("u"), _quantiles("noise")
+
+
+def maximum_likelihood(data: Any, df: Any) -> Any:
+    """Where both scores vanish: for the weights u = (nu + 1) / (nu + z^2), sum u z = 0 and sum u = N.
+
+    The latter says that sum u z^2 = N, since u (nu + z^2) = nu + 1.
+
+    Source: kent-tyler-1991, section 2
+    """
+    df, values = number(df), [float(v) for v in data]
+    tie, size = max((values.count(v) for v in values), default=0), len(values)
+    if not (all(-inf < v < inf for v in values) and 1 <= df < inf and tie < (size - tie) * df):
+        return Parameters(*no_estimate([*data, df]))
+    centre, unit = units(data)
+    z = [(x - centre) / unit for x in data]
+
+    def score(t: list[Number]) -> list[Any]:
+        # t[0] is one unit away from the location, so that it is not 0 for symmetric data
+        m, square = t[0] - 1, t[1] * t[1]
+        apart, below = [y - m for y in z], df * square
+        u = [1 / (below + d * d) for d in apart]
+        return [sum(d * w for d, w in zip(apart, u, strict=True)), (df + 1) * square * sum(u) - size]
+
+    loc, scale = (float(v) for v in student_t.maximum_likelihood(np.array(values), float(df)))  # prove nothing
+    m, s = root(score, [(loc - centre) / unit + 1, scale / unit])
+    return Parameters(centre + unit * (m - 1), unit * s)
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    for i, draw in enumerate(samples(rng, lambda size: rng.standard_t(3.0, size=size), least=3)):
+        if i % 4 == 3:
+            arguments = draw.arguments | {"df": decades(rng, 1e2, 1e12)}
+            yield Draw(arguments, flags=("HUGE_PARAMETER",), difficulty=4, result=draw.result)
+        else:
+            arguments = draw.arguments | {"df": short(decades(rng, 1.0, 30.0)) if i % 2 else decades(rng, 1.0, 30.0)}
+            yield Draw(arguments, flags=draw.flags, difficulty=draw.difficulty, result=draw.result)
+    for data, df in (
+        ([2.0, 2.0, 5.0, 5.5], 1.0),
+        ([2.0, 2.0, 5.0], 2.0),
+        ([2.0, 2.0, 5.0], 2.000001),
+        ([1.0, 4.0, 4.0, 4.0, 6.0], 1.5),
+        ([1.0, 4.0, 4.0, 4.0, 6.0], 2.5),
+    ):
+        yield Draw({"data": np.array(data), "df": df}, flags=("TIE",), difficulty=3)
+    for df in (1.0, float(np.nextafter(1.0, 0.0))):
+        yield Draw({"data": np.array([1.0, 2.0, 4.0, 16.0]), "df": df}, flags=("SUPPORT_EDGE",))
+    for df in (0.5, 0.0, -1.0, inf, np.nan):
+        yield Draw({"data": np.array([1.0, 2.0, 4.0]), "df": df}, result="invalid")
