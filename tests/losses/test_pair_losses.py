@@ -189,3 +189,36 @@ def test_contrastive_of_pytorch_metric_learning() -> None:
     wanted = positive.mean() + negative[negative > 0].mean()
     constants: dict[str, Any] = {"squared": False, "half_factor": False, "normalize_x": True, "reduction": "nonzero"}
     np.testing.assert_allclose(contrastive.loss(X, LABELS, **constants), wanted, rtol=1e-13)
+
+
+BAD: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
+    (contrastive.loss, (X, LABELS), {"margin": "1"}, TypeError, "margin"),
+    (contrastive.loss, (X, LABELS), {"squared": "no"}, TypeError, "squared"),
+    (contrastive.loss, (X, LABELS), {"reduction": "valid_anchor"}, ValueError, "reduction"),
+    (contrastive.loss, (X, LABELS[:3]), {}, ValueError, "labels"),
+    (contrastive.loss, (X, LABELS / 2), {}, TypeError, "labels"),
+    (contrastive.loss, (np.ones((8, 0)), LABELS), {}, ValueError, "x"),
+    (contrastive.loss_vjp, (np.ones(8), X, LABELS), {"reduction": "none"}, ValueError, "g"),
+    (center.loss, (X, np.ones((2, 5)), LABELS), {}, ValueError, "labels"),
+    (center.loss, (X, np.ones((4, 3)), LABELS), {}, ValueError, "centers"),
+    (center.update, (X, np.ones((4, 5)), LABELS), {"alpha": None}, TypeError, "alpha"),
+    (circle.loss, (X, LABELS), {"gamma": 0.0}, ValueError, "gamma"),
+    (circle.loss, (X, LABELS), {"margin": np.inf}, ValueError, "margin"),
+    (circle.loss_similarities, (np.ones((2, 3)), np.ones((3, 3))), {}, ValueError, "s_n"),
+    (circle.loss_similarities, (0.5, np.ones(3)), {}, ValueError, "s_p"),
+    (circle.loss_class, (X, np.ones((0, 5)), LABELS), {}, ValueError, "weight"),
+    (unified.loss, (X, LABELS), {"margin": -0.1}, ValueError, "margin"),
+    (range_loss.loss, (X, LABELS), {"k": 0}, ValueError, "k"),
+    (range_loss.loss, (X, LABELS), {"k": 1.5}, ValueError, "k"),
+    (info_nce.loss, (X, LABELS), {"temperature": 0.0}, ValueError, "temperature"),
+    (sup_con.loss, (X, LABELS), {"outside": 1}, TypeError, "outside"),
+    (triplet.loss, (X, LABELS), {"soft": 0}, TypeError, "soft"),
+]
+
+
+@pytest.mark.parametrize(("function", "args", "constants", "error", "named"), BAD)
+def test_bad_input_is_named(
+    function: Any, args: tuple[Any, ...], constants: dict[str, Any], error: type[Exception], named: str
+) -> None:
+    with pytest.raises(error, match=f"^{named} must"):
+        function(*args, **constants)
