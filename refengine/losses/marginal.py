@@ -43,7 +43,7 @@ def loss(
     loss. ``normalize_x=False`` takes the rows as they are. A row of zeros has no direction: its pairs are nan, as are
     those with a nan or an infinity. No pairs: the mean is nan, the others 0.
     Wrong shapes, labels or reductions are a ValueError, values of a wrong kind a TypeError.
-    Source: Deng et al. 2017, eq. 4.
+    Source: Deng et al. 2017, section 3.
 
     >>> x = np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])  # squared distances 2 and 0
     >>> loss(x, np.array([0, 0, 1]), reduction="none").round(15)[0].tolist()

@@ -27,7 +27,7 @@ def loss(
 ) -> Any:
     """[xi - y (theta - |x_i - x_j|^2)]_+ over all pairs of unit vectors, y = 1 or -1.
 
-    Source: deng-2017-marginal, eq. 4
+    Source: deng-2017-marginal, section 3
     """
     losses = np.empty((len(x), len(x)), dtype=object)
     for i, j in np.ndindex(losses.shape):

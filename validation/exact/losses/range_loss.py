@@ -11,7 +11,7 @@ import numpy as np
 from validation.exact.draws import Draw, short
 from validation.exact.losses._pairs import hinge, whole, with_labels
 from validation.exact.losses._rows import undefined
-from validation.exact.number import Number
+from validation.exact.number import Number, sqrt
 
 
 def loss(
@@ -24,6 +24,7 @@ def loss(
     inter_weight: float,
     at_kink: float = 0.0,
     last: bool = False,
+    squared: bool = True,
 ) -> Any:
     """alpha sum_c k / sum_j 1/D_j + beta [M - min |mean_c - mean_c'|^2]_+.
 
@@ -32,10 +33,10 @@ def loss(
     if not whole(*x):
         return undefined(*x.ravel())
     groups = [[x[i] for i, y in enumerate(labels) if y == label] for label in sorted(set(labels.tolist()))]
-    intra = sum((_harmonic(rows, k, last) for rows in groups), Number(0))
+    intra = sum((_harmonic(rows, k, last, squared) for rows in groups), Number(0))
     means = [sum(rows[1:], rows[0]) / len(rows) for rows in groups]
-    apart = _descending(means, last)
-    inter = hinge(margin - (min_first(apart, last)), at_kink) if apart else Number(0)
+    apart = _descending(means, last, squared)
+    inter = hinge(margin - min_first(apart), at_kink) if apart else Number(0)
     return intra_weight * intra + inter_weight * inter
 
 
@@ -45,8 +46,8 @@ def _squares(rows: list[Any]) -> list[Any]:
     ]
 
 
-def _harmonic(rows: list[Any], k: int, last: bool) -> Any:
-    found = _descending(rows, last)[:k]
+def _harmonic(rows: list[Any], k: int, last: bool, squared: bool) -> Any:
+    found = _descending(rows, last, squared)[:k]
     if not found:
         return Number(0)
     if any(d == 0 for d in found):
@@ -54,9 +55,9 @@ def _harmonic(rows: list[Any], k: int, last: bool) -> Any:
     return len(found) / sum(1 / d for d in found)
 
 
-def _descending(rows: list[Any], last: bool) -> list[Any]:
+def _descending(rows: list[Any], last: bool, squared: bool) -> list[Any]:
     """Squared distances, the largest first; among equals the first pair first, or the last."""
-    left, found = _squares(rows), []
+    left, found = [d if squared else sqrt(d) for d in _squares(rows)], []
     if last:
         left.reverse()
     while left:
@@ -68,7 +69,7 @@ def _descending(rows: list[Any], last: bool) -> list[Any]:
     return found
 
 
-def min_first(descending: list[Any], last: bool) -> Any:
+def min_first(descending: list[Any]) -> Any:
     """The smallest of a descending list: the first pair among equals."""
     smallest = len(descending) - 1
     while smallest > 0 and descending[smallest - 1] == descending[smallest]:
@@ -80,6 +81,8 @@ from_the_right = partial(loss, at_kink=1.0)
 """The hinge counts as active where it is exactly 0."""
 last_pair = partial(loss, last=True)
 """Between equal distances the last pair is taken."""
+unsquared = partial(loss, squared=False)
+"""The distances themselves, as several codes have them."""
 
 
 def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
@@ -97,7 +100,8 @@ def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
         yield draw(vectors(n, d), rng.integers(3, size=n) if i % 4 else np.arange(n) % 2, margin=margin, k=k)
     for i in range(4):  # the paper's constants
         x = vectors(5, 3) * (1, 64)[i % 2]
-        yield draw(x, [0, 0, 0, 1, 1], margin=2e4, intra_weight=5e-5, inter_weight=1e-4, flags=("OVERFLOW_F16",))
+        keywords = {"flags": ("OVERFLOW_F16", "AMBIGUOUS_CONVENTION"), "alternatives": {"unsquared": unsquared}}
+        yield draw(x, [0, 0, 0, 1, 1], margin=2e4, intra_weight=5e-5, inter_weight=1e-4, **keywords)
     for gap in (1e-2, 1e-5, 1e-9, 1e-13):  # one distance much smaller than the other, two means together
         x = rng.normal(size=(3, 2))
         x[1] = x[0] + gap * rng.normal(size=2)
