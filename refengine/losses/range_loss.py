@@ -31,9 +31,10 @@ def loss(
     x: (N, D), D >= 1, labels: (N,) integers, of any size; result: (), float64 unless x is float32. :math:`D_1^c \ge
     D_2^c \ge \dots` are the squared distances between the pairs of rows of the class, :math:`\bar x_c` the mean of its
     rows; several codes take the distances themselves. A class of fewer than k pairs takes all it has, one row alone
-    gives 0; where one of the k distances is 0, so is the mean, the limit of the formula. One class alone has no second term. Between equal distances the pair that
-    comes first in row-major order is taken. k = 2, M, alpha (``intra_weight``) and beta (``inter_weight``) are quoted
-    from the paper at second hand; M suits features that are not normalised. A nan or an infinity gives nan.
+    gives 0; where one of the k distances is 0, so is the mean, the limit of the formula. One class alone has no second
+    term. Between equal distances the pair that comes first in row-major order is taken. k = 2, M, alpha
+    (``intra_weight``) and beta (``inter_weight``) are quoted from the paper at second hand; M suits features that are
+    not normalised. A nan or an infinity gives nan.
     Wrong shapes, labels or k are a ValueError, values of a wrong kind a TypeError.
     Source: Zhang et al. 2017, section 3.2.
 
