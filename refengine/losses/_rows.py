@@ -28,10 +28,10 @@ def spread(xp: Any, g: Array, rows: int, reduction: str) -> Array:
     return g if reduction == "none" else xp.broadcast_to(g / max(rows, 1) if reduction == "mean" else g, (rows,))
 
 
-def check_rows_and_classes(x: Array, weight: Array) -> None:
+def check_rows_and_classes(x: Array, weight: Array, name: str = "weight") -> None:
     """ValueError unless x is (N, D) and weight (C, D), with D >= 1."""
     check_shape("x", x, ("N", "D"))
-    check_shape("weight", weight, ("C", "D"), D=x.shape[1])
+    check_shape(name, weight, ("C", "D"), D=x.shape[1])
     if x.shape[1] == 0:
         raise ValueError(f"x must have shape (N, D) with D >= 1, got {tuple(x.shape)}")
 

@@ -7,10 +7,135 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import check_number, check_option, check_shape, check_switch, promote
-from refengine.domains import Array, Real
-from refengine.losses._rows import REDUCTIONS, direction, one_hot, reduce, spread
+from refengine.domains import Array, Labels, Real
+from refengine.losses._pairs import PAIR_REDUCTIONS, anchor_shares, checked_batch, kinds, reduced, weighted
+from refengine.losses._rows import REDUCTIONS, across, direction, one_hot, reduce, spread
 
-__all__ = ["loss_triplets", "loss_triplets_value_and_vjp", "loss_triplets_vjp"]
+__all__ = [
+    "loss",
+    "loss_triplets",
+    "loss_triplets_value_and_vjp",
+    "loss_triplets_vjp",
+    "loss_value_and_vjp",
+    "loss_vjp",
+]
+
+
+def loss(
+    x: Real,
+    labels: Labels,
+    *,
+    margin: float = 0.2,
+    squared: bool = False,
+    soft: bool = False,
+    normalize_x: bool = False,
+    reduction: str = "mean",
+) -> Array:
+    r"""`loss_triplets` over all triplets of a batch.
+
+    .. math:: L = \frac{1}{T} \sum_{a} \; \sum_{p \ne a: y_p = y_a} \; \sum_{n: y_n \ne y_a}
+              \max(0,\; d(x_a, x_p) - d(x_a, x_n) + m)
+
+    x: (N, D), D >= 1, labels: (N,) integers; result: the T losses in the order of (a, p, n) for reduction "none", else
+    (); float64 unless x is float32. "nonzero" is the mean over the losses that are not 0, and 0 where there is none.
+    ``normalize_x=True`` measures between unit vectors, as FaceNet does with ``squared=True``: a row of zeros is nan
+    in its triplets. squared, soft, nan and infinities: see `loss_triplets`. No triplets: the mean is nan, the sum 0.
+    Errors as for `loss_triplets`.
+    Source: Hermans et al. 2017, section 2 (batch all); Schroff et al. 2015, section 3.1.
+
+    >>> x = np.array([[0.0], [1.0], [3.0], [0.5]])
+    >>> losses = loss(x, np.array([0, 0, 1, 2]), margin=0.5, reduction="none")  # of anchor 0, then of anchor 1
+    >>> np.abs(losses).tolist()
+    [0.0, 1.0, 0.0, 1.0]
+    """
+    xp, dtype, x, y = _checked_batch(x, labels, margin, squared, soft, normalize_x, reduction)
+    with np.errstate(all="ignore"):
+        rows = direction(xp, x)[0] if normalize_x else x
+        parts = [_hinge(xp, a, p, n, margin, squared, soft)[0] for (a, p, n), _ in _all(xp, rows, y)]
+        losses = xp.concat([xp.zeros(0), *parts])
+        return xp.astype(
+            reduced(xp, losses, anchor_shares(xp, losses, losses, reduction), reduction), dtype, copy=False
+        )
+
+
+def loss_vjp(
+    g: Array,
+    x: Real,
+    labels: Labels,
+    *,
+    margin: float = 0.2,
+    squared: bool = False,
+    soft: bool = False,
+    normalize_x: bool = False,
+    reduction: str = "mean",
+) -> tuple[Array]:
+    r"""Cotangent of x.
+
+    The cotangents of `loss_triplets_vjp`, summed over all triplets in which a row takes part, as anchor, positive or
+    negative; for unit vectors carried through :math:`\partial \hat x / \partial x = (I - \hat x \hat x^T) / \|x\|`.
+    """
+    constants: dict[str, Any] = {"margin": margin, "squared": squared, "soft": soft, "normalize_x": normalize_x}
+    return loss_value_and_vjp(g, x, labels, **constants, reduction=reduction)[1]
+
+
+def loss_value_and_vjp(
+    g: Array,
+    x: Real,
+    labels: Labels,
+    *,
+    margin: float = 0.2,
+    squared: bool = False,
+    soft: bool = False,
+    normalize_x: bool = False,
+    reduction: str = "mean",
+) -> tuple[Array, tuple[Array]]:
+    """``loss`` and its vjp from the same distances, one anchor at a time."""
+    xp, dtype, x, y = _checked_batch(x, labels, margin, squared, soft, normalize_x, reduction)
+    with np.errstate(all="ignore"):
+        to_x = direction(xp, x)
+        rows = to_x[0] if normalize_x else x
+        found = [(*_hinge(xp, a, p, n, margin, squared, soft), *slots) for (a, p, n), slots in _all(xp, rows, y)]
+        losses = xp.concat([xp.zeros(0), *(part[0] for part in found)])
+        shares = anchor_shares(xp, losses, losses, reduction)
+        outer, start, at_anchor, dx = weighted(xp, g, shares, reduction), 0, [], xp.zeros(x.shape)
+        for part, slope, (to_both, to_p, to_n), of_p, of_n in found:
+            weight = (outer[start : start + part.shape[0]] * slope)[:, None]
+            start += part.shape[0]
+            at_anchor.append(xp.sum(weight * to_both, axis=0))
+            # every p with all n, and the other way round
+            shape = (*(int(xp.sum(xp.astype(places >= 0, xp.int64))) for places in (of_p, of_n)), x.shape[1])
+            dx = dx - _placed(xp, xp.sum(xp.reshape(weight * to_p, shape), axis=1), of_p)
+            dx = dx + _placed(xp, xp.sum(xp.reshape(weight * to_n, shape), axis=0), of_n)
+        dx = dx + xp.stack(at_anchor) if at_anchor else dx
+        if normalize_x:
+            dx = across(xp, dx, to_x[0]) / to_x[2] / to_x[1]
+        return xp.astype(reduced(xp, losses, shares, reduction), dtype, copy=False), (xp.astype(dx, dtype, copy=False),)
+
+
+def _all(xp: Any, x: Array, y: Array) -> Any:
+    """For each anchor: anchor, positive and negative rows of all its triplets, and where the rows of x stand there.
+
+    The place of a row among the positives, or the negatives, is -1 for a row that is none.
+    """
+    for mask_p, mask_n, own in _anchors(xp, x, y):
+        p, n = (xp.nonzero(mask)[0] for mask in (mask_p, mask_n))
+        shape = (p.shape[0], n.shape[0])
+        at_p, at_n = (xp.reshape(xp.broadcast_to(at, shape), (-1,)) for at in (p[:, None], n[None, :]))
+        anchor = xp.broadcast_to(own, (at_p.shape[0], x.shape[1]))
+        places = (xp.where(m, xp.cumulative_sum(xp.astype(m, xp.int64)) - 1, -1) for m in (mask_p, mask_n))
+        yield (anchor, xp.take(x, at_p, axis=0), xp.take(x, at_n, axis=0)), tuple(places)
+
+
+def _anchors(xp: Any, x: Array, y: Array) -> Any:
+    positive, negative = kinds(xp, y)
+    return ((positive[i, :], negative[i, :], x[i, :]) for i in range(x.shape[0]))
+
+
+def _placed(xp: Any, rows: Array, places: Array) -> Any:
+    """The rows at their places; zeros where a place is -1."""
+    if rows.shape[0] == 0:
+        return xp.zeros((places.shape[0], rows.shape[1]))
+    return xp.where((places >= 0)[:, None], xp.take(rows, xp.where(places >= 0, places, 0), axis=0), 0.0)
 
 
 def loss_triplets(
@@ -161,3 +286,14 @@ def _checked(
         raise ValueError(f"anchor must have shape (T, D) with D >= 1, got {tuple(a.shape)}")
     finite = xp.all(xp.isfinite(a) & xp.isfinite(p) & xp.isfinite(n), axis=1, keepdims=True)
     return xp, dtype, *(xp.where(finite, xp.astype(v, xp.float64, copy=False), xp.nan) for v in (a, p, n))
+
+
+def _checked_batch(
+    x: Array, labels: Array, margin: float, squared: bool, soft: bool, normalize_x: bool, reduction: str
+) -> tuple[Any, Any, Any, Any]:
+    check_option("reduction", reduction, PAIR_REDUCTIONS)
+    check_number("margin", margin)
+    check_switch("squared", squared)
+    check_switch("soft", soft)
+    check_switch("normalize_x", normalize_x)
+    return checked_batch(x, labels)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from math import nan
 from typing import Any
 
 import numpy as np
 
 from validation.exact.draws import Draw, decades, short
-from validation.exact.losses._rows import norm, reduce
-from validation.exact.number import Number, exp, log, number
+from validation.exact.losses._pairs import (
+    batch,
+    distance,
+    hinge,
+    reduce_anchors,
+    scaled_rows,
+    squared_distance,
+    with_labels,
+)
+from validation.exact.losses._rows import norm, reduce, undefined
+from validation.exact.number import Number, exp, log, number, stated
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -52,6 +62,42 @@ def loss_triplets(
     return reduce(rows, reduction)
 
 
+def loss(
+    x: Any,
+    labels: Any,
+    *,
+    margin: float,
+    squared: bool,
+    soft: bool,
+    normalize_x: bool,
+    reduction: str,
+    at_kink: float = 0.0,
+) -> Any:
+    """The same over all triplets of a batch.
+
+    Source: hermans-2017, section 2
+    """
+    measure = squared_distance if squared else distance
+    losses = []
+    n = len(x)
+    for a in range(n):
+        for i in range(n):
+            for j in range(n):
+                if i == a or labels[i] != labels[a] or labels[j] == labels[a]:
+                    continue
+                d_p, d_n = measure(x[a], x[i], normalize_x), measure(x[a], x[j], normalize_x)
+                if d_p.stated or d_n.stated:
+                    losses.append(undefined(*x[a], *x[i], *x[j]))
+                else:
+                    losses.append(log(1 + exp(d_p - d_n)) if soft else hinge(d_p - d_n + number(margin), at_kink))
+    if reduction != "none" and any(v.stated for v in losses):
+        share = number(1) / (1 if reduction == "sum" else len(losses))
+        return stated(nan, *((v, share) for v in losses))  # the other triplets keep their gradients
+    return reduce_anchors(losses, [], reduction)
+
+
+batch_from_the_right = partial(loss, at_kink=1.0)
+"""The hinge counts as active where it is exactly 0."""
 shifted = partial(loss_triplets, shift=1e-6)
 """torch.nn.functional.triplet_margin_loss: 1e-6 is added to every component of the differences."""
 from_the_right = partial(loss_triplets, at_kink=1.0)
@@ -128,3 +174,66 @@ def draw_loss_triplets(rng: np.random.Generator) -> Iterator[Draw]:
     for reduction in REDUCTIONS:
         result = "ambiguous" if reduction == "mean" else "required"
         yield draw(*np.zeros((3, 0, 2)), reduction, flags=("EMPTY_ROW",), result=result)
+
+
+def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
+    reductions = ("mean", "sum", "none", "nonzero")
+
+    def draw(arguments: Any, reduction: str = "mean", **keywords: Any) -> Draw:
+        constants = {"margin": 0.2, "squared": False, "soft": False, "normalize_x": False}
+        constants |= {k: keywords.pop(k) for k in list(keywords) if k in constants}
+        return Draw(arguments, constants | {"reduction": reduction}, **keywords)
+
+    for i in range(44):
+        yield draw(
+            batch(rng, rng.integers(3, 6), rng.integers(2, 4)),
+            reductions[i % 4],
+            margin=short(float(rng.uniform(0.05, 2))),
+            squared=i // 2 % 2 > 0,
+            soft=i % 3 == 2,
+            normalize_x=i // 4 % 2 > 0,
+        )
+    for i, gap in enumerate((1e-2, 1e-5, 1e-9)):  # almost duplicates, almost opposite
+        for normalize in (False, True):
+            x = rng.normal(size=(4, 3))
+            x[1], x[3] = (2 if normalize else 1) * x[0] + gap * rng.normal(size=3), -x[2] + gap * rng.normal(size=3)
+            keywords: dict[str, Any] = {"flags": ("ZERO_DISTANCE", "CANCELLATION"), "difficulty": 4}
+            for labels in ([0, 0, 1, 1], [0, 1, 1, 0]):
+                yield draw(
+                    with_labels(x, labels), reductions[i], squared=i == 1, normalize_x=normalize, margin=2.0, **keywords
+                )
+    for squared in (True, False):  # duplicates
+        for normalize, factor in ((False, 1.0), (True, 4.0), (True, -2.0)):
+            x = short(rng.normal(size=(3, 3)))
+            x[1] = factor * x[0]
+            for labels in ([0, 0, 1], [0, 1, 1]):
+                yield draw(
+                    with_labels(x, labels),
+                    "sum",
+                    squared=squared,
+                    normalize_x=normalize,
+                    margin=8.0,
+                    flags=("ZERO_DISTANCE",),
+                )
+    x = with_labels([[0.0, 0.0], [3.0, 4.0], [0.0, 7.0]], [0, 0, 1])  # exactly at the hinge
+    kinks = {"from_the_right": batch_from_the_right}
+    for reduction in ("sum", "nonzero"):
+        yield draw(x, reduction, margin=2.0, flags=("KINK",), result="ambiguous", alternatives=kinks, difficulty=3)
+    for size in (1e-200, 1e200):
+        yield draw(with_labels(size * rng.normal(size=(3, 2)), [0, 0, 1]), flags=("OVERFLOW_F32",), difficulty=3)
+    yield draw(with_labels(scaled_rows(rng, 4, 3), [0, 0, 1, 1]), normalize_x=True, difficulty=2)
+    for reduction in reductions:
+        result = "ambiguous" if reduction == "mean" else "required"
+        for labels in ([], [0], [0, 0], [0, 1]):
+            x = with_labels(np.ones((len(labels), 2)), labels)
+            yield draw(x, reduction, flags=("EMPTY_ROW",), result=result)
+    x = short(rng.normal(size=(4, 2)))
+    x[1] = 0
+    yield draw(with_labels(x, [0, 0, 1, 1]), flags=("ZERO_NORM",))
+    for reduction in ("mean", "none"):
+        x[3, 0] = np.nan
+        labels = [0, 0, 1, 2]
+        yield draw(
+            with_labels(x[:3], labels[:3]), reduction, normalize_x=True, flags=("ZERO_NORM",), result="undefined"
+        )
+        yield draw(with_labels(x, labels), reduction, result="invalid")

@@ -1,4 +1,4 @@
-"""Triplet loss: one pass over each triplet for the loss and its three gradients."""
+"""Triplet loss: one pass over each triplet for the loss and its gradients, of rows or within a batch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 import numba
 import numpy as np
 
-from refengine._arrays import as_float64
+from refengine._arrays import as_float64, check_shape
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import contiguous, rows_of, scalar
 from refengine.losses import triplet as reference
-from refengine.losses._rows import reduce
+from refengine.losses._rows import across, direction, reduce
 from refengine.losses.triplet import *
 
 
@@ -129,3 +129,107 @@ def _loss(g, anchor, positive, negative, margin, squared, soft, reduction):
     with np.errstate(all="ignore"):
         value = np.asarray(reduce(np, losses, reduction)).astype(dtype, copy=False)[()]
     return value, tuple(v.astype(dtype, copy=False) for v in (da, dp, dn))
+
+
+@scalar
+def _anchor(a, x, labels, margin, squared, soft, weights, uniform, losses, own, row):
+    """All triplets of one anchor: losses in order, weights of its distances to ``row``, its own gradient to ``own``.
+
+    Returns the sum of the losses, and how many are not 0. ``weights`` holds one for each triplet, unless ``uniform``.
+    """
+    n, width = x.shape
+    da, dp, dn = np.empty(width), np.empty(width), np.empty(width)
+    total, active, t = 0.0, 0, 0
+    d = np.empty(n)
+    for j in range(n):
+        d[j] = _distance(x[a], x[j], da)
+        d[j] = d[j] * d[j] if squared else d[j]
+    for p in range(n):
+        if p == a or labels[p] != labels[a]:
+            continue
+        for j in range(n):
+            if labels[j] == labels[a]:
+                continue
+            if not soft and d[p] - d[j] + margin < -1e-9 * (d[p] + d[j] + abs(margin)):  # far below the hinge
+                if not uniform:
+                    losses[t] = 0.0
+                t += 1
+                continue
+            da[:], dp[:], dn[:] = 0.0, 0.0, 0.0
+            if squared:
+                difference = _squared(x[a], x[p], x[j], da, dp, dn)
+            else:
+                difference = _unsquared(x[a], x[p], x[j], da, dp, dn)
+            loss, slope = _hinge(difference if soft else difference + margin, soft)
+            total += loss
+            active += 0 if loss <= 0 else 1
+            if not uniform:
+                losses[t], slope = loss, slope * weights[t]
+            t += 1
+            if slope != 0:
+                row[p] += slope
+                row[j] -= slope
+                for k in range(width):
+                    own[k] += slope * da[k]
+    return total, active
+
+
+@parallel
+def _batch(x, labels, margin, squared, soft, starts, weights, uniform, losses, sums, active, pairs, dx):
+    for a in numba.prange(x.shape[0]):
+        own = slice(starts[a], starts[a + 1])
+        sums[a], active[a] = _anchor(
+            a, x, labels, margin, squared, soft, weights[own], uniform, losses[own], dx[a], pairs[a]
+        )
+    for j in numba.prange(x.shape[0]):
+        direction = np.empty(x.shape[1])
+        for a in range(x.shape[0]):
+            if pairs[a, j] == 0:
+                continue
+            d = _distance(x[j], x[a], direction)
+            for k in range(x.shape[1]):
+                dx[j, k] += pairs[a, j] * (2 * (x[j, k] - x[a, k]) if squared else (direction[k] if d != 0 else 0.0))
+
+
+@kernel_of(reference.loss)
+def loss(x, labels, *, margin=0.2, squared=False, soft=False, normalize_x=False, reduction="mean"):
+    return _of_batch(None, x, labels, margin, squared, soft, normalize_x, reduction)[0]
+
+
+@kernel_of(reference.loss_vjp)
+def loss_vjp(g, x, labels, *, margin=0.2, squared=False, soft=False, normalize_x=False, reduction="mean"):
+    return _of_batch(as_float64(np, "g", g), x, labels, margin, squared, soft, normalize_x, reduction)[1]
+
+
+@kernel_of(reference.loss_value_and_vjp)
+def loss_value_and_vjp(g, x, labels, *, margin=0.2, squared=False, soft=False, normalize_x=False, reduction="mean"):
+    return _of_batch(as_float64(np, "g", g), x, labels, margin, squared, soft, normalize_x, reduction)
+
+
+def _of_batch(g, x, labels, margin, squared, soft, normalize_x, reduction):
+    """O(N^2) memory: the gradient to a positive or a negative is a multiple of its direction from the anchor."""
+    _, dtype, x, y = reference._checked_batch(x, labels, margin, squared, soft, normalize_x, reduction)
+    with np.errstate(all="ignore"):
+        unit, largest, norm = direction(np, x) if normalize_x else (x, 1.0, 1.0)
+    n, uniform = len(x), reduction != "none"
+    same = np.sum(y[:, None] == y, axis=1)
+    counts = (same - 1) * (n - same)
+    triplets = int(np.sum(counts))
+    if g is not None:
+        check_shape("g", g, () if uniform else ("N",), N=triplets)
+    # one weight and one loss for each triplet only where they are asked for
+    starts = np.zeros(n + 1, dtype=np.int64) if uniform else np.concatenate([[0], np.cumsum(counts)])
+    weights = np.zeros(0) if uniform else np.ones(triplets) if g is None else np.array(g)
+    losses, sums, active = np.empty(0 if uniform else triplets), np.zeros(n), np.zeros(n, dtype=np.int64)
+    pairs, dx = np.zeros((n, n)), np.zeros(x.shape)
+    rows = contiguous(unit, np.float64)
+    constants = float(margin), bool(squared), bool(soft)
+    _batch(rows, np.ascontiguousarray(y), *constants, starts, weights, uniform, losses, sums, active, pairs, dx)
+    with np.errstate(all="ignore"):
+        divisor = {"mean": triplets, "nonzero": max(int(np.sum(active)), 1)}.get(reduction, 1)
+        value = losses if not uniform else np.sum(sums) / np.float64(divisor)
+        if uniform:
+            dx = dx * ((1.0 if g is None else g) / max(divisor, 1))
+        if normalize_x:
+            dx = across(np, dx, unit) / norm / largest
+        return np.asarray(value).astype(dtype, copy=False)[()], (dx.astype(dtype, copy=False),)
