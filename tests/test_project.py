@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 KEYS = re.findall(r"^@\w+\{\s*([^,\s]+)\s*,", (ROOT / "docs/references.bib").read_text("utf-8"), re.M)
 OPERATIONS = find()
 TEXT = {".py", ".rst", ".md", ".toml", ".cfg", ".yaml", ".yml", ".bib", ".json", ".css", ""}
-TEST_COMMAND = "python -m venv .venv && . .venv/bin/activate && pip install -e '.[test,peers]' cupy-cuda12x && pytest"
+TEST_COMMAND = "python -m venv .venv && . .venv/bin/activate && pip install -e '.[test,peers]' cupy-cuda12x && pytest -n auto"
 
 
 def in_a_new_process(code: str) -> str:
@@ -69,6 +69,11 @@ def test_no_file_names_a_place_on_somebodys_machine():
 
 def test_bibliography_keys_are_unique():
     assert sorted(KEYS) == sorted(set(KEYS))
+
+
+def test_bibliography_entries_are_closed():
+    entries = re.split(r"^@", (ROOT / "docs/references.bib").read_text("utf-8"), flags=re.M)
+    assert [entry.splitlines()[0] for entry in entries[1:] if entry.count("{") != entry.count("}")] == []
 
 
 def test_golden_files_cite_known_works():
