@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[1]
 KEYS = re.findall(r"^@\w+\{\s*([^,\s]+)\s*,", (ROOT / "docs/references.bib").read_text("utf-8"), re.M)
 OPERATIONS = find()
 TEXT = {".py", ".rst", ".md", ".toml", ".cfg", ".yaml", ".yml", ".bib", ".json", ".css", ""}
-TEST_COMMAND = "python -m venv .venv && . .venv/bin/activate && pip install -e '.[test,peers]' cupy-cuda12x && pytest -n auto"
+TEST_COMMAND = (
+    "python -m venv .venv && . .venv/bin/activate && pip install -e '.[test,peers]' cupy-cuda12x && pytest -n auto"
+)
 
 
 def in_a_new_process(code: str) -> str:
