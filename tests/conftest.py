@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refengine
-from refengine._walk import find
+from refengine._walk import Operation, find
 from refengine.golden import operations
 
 OPERATIONS = find()
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process of several takes all tests of an operation: it compiles and certifies for all of them."""
     for item in items:
         given = getattr(item, "callspec", None)
-        operation = given.params.get("operation") if given else None
+        operation = next((v for v in given.params.values() if isinstance(v, Operation)), None) if given else None
         if operation is not None:
             item.add_marker(pytest.mark.xdist_group(operation.path))
             sampled = item.get_closest_marker("sampled")

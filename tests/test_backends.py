@@ -86,6 +86,7 @@ def test_broadcast_cotangents_are_summed(operation: Operation, backend: str) -> 
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12 * largest)
 
 
+@pytest.mark.sampled(4)
 def test_eight_threads_give_the_bits_of_one(operation: Operation, backend: str) -> None:
     required = [c for c in load(operation.path).cases if c.result == "required"]
     cases = required[:: max(1, len(required) // 8)]

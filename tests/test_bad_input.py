@@ -106,8 +106,8 @@ _EXACT = {"EXACT_F32", "EXACT_F16", "EXACT_BF16"}
 
 def test_nan_goes_where_the_reference_lets_it_go(operation: Operation, backend: str) -> None:
     """A kernel whose min, max or branch passes over nan would invent a number."""
-    if operation.path == "mining.batch_hard":
-        pytest.skip("refuses nan")
+    if backend == "numpy" or operation.path == "mining.batch_hard":
+        pytest.skip("the reference itself, or refuses nan")
     for case, arguments in _spoilt(operation):
         changed = replace(case, arguments=arguments)
         here, there = (checks.call(operation, name, changed, np.array) for name in (backend, "numpy"))

@@ -190,6 +190,7 @@ def test_the_mutants_are_mutants(operation: Operation, monkeypatch: pytest.Monke
         checks.agrees_with_golden(operation, "numpy")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_mistake_in_one_of_the_three_functions_alone_is_caught(
     operation: Operation, backend: str, suffix: str, monkeypatch: pytest.MonkeyPatch
