@@ -26,7 +26,10 @@ def answers(log_prob: dict[str, Callable[..., Any]]) -> Callable[..., tuple[Any,
         chosen = {k: known[k] for k in floating}
         if not chosen:
             return np.asarray(total({})[1]), {}
-        gradients, value = jax.grad(total, has_aux=True)(chosen)
+        try:
+            gradients, value = jax.grad(total, has_aux=True)(chosen)
+        except TypeError:  # a function that jax cannot differentiate still has a value
+            gradients, value = {k: jax.numpy.full_like(v, jax.numpy.nan) for k, v in chosen.items()}, total(chosen)[1]
         return np.asarray(value), {k: np.asarray(v) for k, v in gradients.items()}
 
     return answer
