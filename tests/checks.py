@@ -84,11 +84,10 @@ def good_pieces(operation: Operation, flag: str | None = None) -> list[Stack | C
 
 
 def one_of_each_kind(found: list[Stack | Case]) -> list[Stack | Case]:
-    """The stacks, and of single cases the first with each set of flags and constants: the others run the same text."""
+    """The first piece with each set of constants and of axes: the others run the same text."""
     kinds: dict[Any, Stack | Case] = {}
     for piece in found:
-        kind = (piece.flags, repr(piece.constants)) if isinstance(piece, Case) else id(piece)
-        kinds.setdefault(kind, piece)
+        kinds.setdefault((repr(piece.constants), *(array.ndim for array in piece.arguments.values())), piece)
     return list(kinds.values())
 
 

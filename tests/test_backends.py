@@ -71,7 +71,8 @@ def test_broadcast_cotangents_are_summed(operation: Operation, backend: str) -> 
     if not all(default is not inspect.Parameter.empty for default in operation.constants.values()):
         pytest.skip("a constant has no default")
     arguments, _ = _stacked(operation)
-    arguments = [a[:6] for a in arguments]
+    some = max(2, int(1300 ** (1 / len(arguments))))  # in all directions
+    arguments = [a[:some] for a in arguments]
     columns = [a.reshape((-1,) + (1,) * (len(arguments) - 1 - i)) for i, a in enumerate(arguments)]
     full = [np.ascontiguousarray(a) for a in np.broadcast_arrays(*columns)]
     g = np.linspace(-1, 1, full[0].size).reshape(full[0].shape)
