@@ -38,7 +38,7 @@ def loss(
 
     x: (N, D), D >= 1, labels: (N,) integers; P holds the ordered pairs i != p of one label, c are cosines. Result:
     (N, N) with zeros outside of P for reduction "none", else (); float64 unless x is float32. In SimCLR each label
-    stands for two views of one image, |P| = N. ``denominator="negatives"`` sums over the positive p itself and the
+    stands for two views of one image: N pairs. ``denominator="negatives"`` sums over the positive p itself and the
     rows of other labels only (pytorch-metric-learning), which differs where a label has more than two rows.
     T > 0; 0.1 is a common choice. No pair: the mean is nan, the sum 0. A row of zeros, a nan or an infinity makes
     everything nan. Wrong shapes, options or T are a ValueError, values of a wrong kind a TypeError.
