@@ -38,7 +38,8 @@ def loss(x: Real, labels: Labels, *, temperature: float = 0.1, outside: bool = T
     for reduction "none", else (); float64 unless x is float32. The denominator holds the positives too. The paper's
     own code multiplies by T over a base temperature, 0.07; its equation does not. An anchor without positives has the
     loss 0: it counts for "mean", not for "valid_anchor" nor "nonzero" (pytorch-metric-learning), which are 0 where
-    none is left. With one positive each, both are `info_nce`. T > 0. No rows: the mean is nan. A row of zeros, a nan
+    none is left. With one positive each, both are :func:`info_nce.loss <refengine.losses.info_nce.loss>`.
+    T > 0. No rows: the mean is nan. A row of zeros, a nan
     or an infinity makes everything nan. Wrong shapes, options or T are a ValueError, values of a wrong kind a
     TypeError. Source: Khosla et al. 2020, eq. 2 (out) and eq. 3 (in).
 
