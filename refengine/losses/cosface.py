@@ -2,6 +2,7 @@ r"""CosFace, also called LMCL and AM-Softmax: a margin subtracted from the cosin
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
@@ -157,7 +158,7 @@ def margin_bound(classes: Classes, dimensions: Dimensions) -> Array:
     xp, dtype, n, d = elementwise(classes=classes, dimensions=dimensions)
     with np.errstate(all="ignore"):
         good = finite(xp, n) & finite(xp, d) & (n >= 2) & (d >= 1)
-        half = xp.sin(np.pi / n)
+        half = xp.sin(math.pi / n)
         found = xp.where(d == 2, 2 * half * half, xp.where((d == 1) & (n > 2), 0.0, n / (n - 1)))
         return result(xp, dtype, found, good)
 
