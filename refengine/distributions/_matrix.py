@@ -149,7 +149,7 @@ def outer(u: Array, v: Array) -> Array:
 
 def sum_outer(xp: Any, u: Array, v: Array, like: Array) -> Array:
     """The outer products of vectors, summed over the axes along which ``like`` was broadcast."""
-    if np.ndim(like) > 2:
+    if len(np.shape(like)) > 2:
         return unbroadcast(outer(u, v), like)
     rows = (prod(u.shape[:-1]), u.shape[-1])
     return xp.matmul(transposed(xp, xp.reshape(u, rows)), xp.reshape(v, rows))

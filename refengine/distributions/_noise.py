@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from refengine.domains import Array
 
-def uniform(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> np.ndarray:
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> Array:
     """Uniform numbers in the open interval (0, 1): odd multiples of 2^-53, so that neither end is ever drawn.
 
     rng: a NumPy generator; shape: that of the result, float64.
@@ -13,10 +15,10 @@ def uniform(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> np.ndarray
     >>> uniform(np.random.default_rng(0), (2, 3)).shape
     (2, 3)
     """
-    return np.asarray(rng.integers(0, 2**52, size=shape) * 2 + 1) * 2.0**-53
+    return (rng.integers(0, 2**52, size=shape) * 2 + 1) * 2.0**-53
 
 
-def normal(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> np.ndarray:
+def normal(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> Array:
     """Independent standard normal numbers.
 
     rng: a NumPy generator; shape: that of the result, float64.
@@ -24,4 +26,4 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> np.ndarray:
     >>> normal(np.random.default_rng(0), (4,)).shape
     (4,)
     """
-    return np.asarray(rng.standard_normal(shape))
+    return rng.standard_normal(shape)

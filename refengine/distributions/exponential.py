@@ -2,6 +2,7 @@ r"""Exponential distribution, :math:`f(x; \lambda) = \lambda e^{-\lambda x}` for
 
 from __future__ import annotations
 
+import math
 from math import log, pi
 from typing import Any
 
@@ -67,7 +68,7 @@ def log_prob(x: NonNegative, rate: Positive) -> Array:
     >>> float(log_prob(3.0, 1.0))
     -3.0
     """
-    return _pointwise(lambda xp, x, rate: xp.log(rate) - rate * x, -np.inf, x, rate)
+    return _pointwise(lambda xp, x, rate: xp.log(rate) - rate * x, -math.inf, x, rate)
 
 
 def log_prob_vjp(g: Array, x: NonNegative, rate: Positive) -> tuple[Array, Array]:
@@ -113,7 +114,7 @@ def log_cdf(x: NonNegative, rate: Positive) -> Array:
     >>> round(float(log_cdf(1.0, np.log(2.0))), 12)
     -0.69314718056
     """
-    return _pointwise(_log_cdf, -np.inf, x, rate)
+    return _pointwise(_log_cdf, -math.inf, x, rate)
 
 
 def log_cdf_vjp(g: Array, x: NonNegative, rate: Positive) -> tuple[Array, Array]:

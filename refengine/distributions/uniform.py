@@ -2,6 +2,7 @@ r"""Uniform distribution on the closed interval [a, b], :math:`f(x; a, b) = 1 / 
 
 from __future__ import annotations
 
+import math
 from math import e, log, pi, sqrt
 from typing import Any, NamedTuple
 
@@ -79,7 +80,7 @@ def log_prob(x: Real, low: Real, high: Real) -> Array:
     >>> float(log_prob(2.0, 1.0, 2.0)), float(log_prob(2.5, 1.0, 2.0))
     (0.0, -inf)
     """
-    return _inside(lambda xp, x, a, b: 0.0 - _log_width(xp, a, b) + 0.0 * x, -np.inf, -np.inf, x, low, high)
+    return _inside(lambda xp, x, a, b: 0.0 - _log_width(xp, a, b) + 0.0 * x, -math.inf, -math.inf, x, low, high)
 
 
 def log_prob_vjp(g: Array, x: Real, low: Real, high: Real) -> tuple[Array, Array, Array]:
@@ -129,7 +130,7 @@ def log_cdf(x: Real, low: Real, high: Real) -> Array:
     >>> round(float(log_cdf(1.5, 1.0, 2.0)), 12)
     -0.69314718056
     """
-    return _inside(_log_share, -np.inf, 0.0, x, low, high)
+    return _inside(_log_share, -math.inf, 0.0, x, low, high)
 
 
 def log_cdf_vjp(g: Array, x: Real, low: Real, high: Real) -> tuple[Array, Array, Array]:
@@ -167,7 +168,7 @@ def log_sf(x: Real, low: Real, high: Real) -> Array:
     >>> round(float(log_sf(1.5, 1.0, 2.0)), 12)
     -0.69314718056
     """
-    return _inside(lambda xp, x, a, b: _log_share(xp, -x, -b, -a), 0.0, -np.inf, x, low, high)
+    return _inside(lambda xp, x, a, b: _log_share(xp, -x, -b, -a), 0.0, -math.inf, x, low, high)
 
 
 def log_sf_vjp(g: Array, x: Real, low: Real, high: Real) -> tuple[Array, Array, Array]:

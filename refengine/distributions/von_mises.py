@@ -6,6 +6,7 @@ from math import log, pi
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.polynomial.legendre import leggauss
 
 from refengine._arrays import as_float64, check_shape, elementwise, promote, special_functions, unbroadcast
 from refengine.distributions._angle import Family, Half
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 NEWTON_STEPS = 8
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(14)
+_NODES, _WEIGHTS = leggauss(14)
 NODES, WEIGHTS = ((_NODES + 1) / 2).tolist(), (_WEIGHTS / 2).tolist()
 
 
