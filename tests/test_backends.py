@@ -34,6 +34,11 @@ def test_array_api_strict(operation: Operation) -> None:
     checks.agrees_on_strict_arrays(operation, "numpy")
 
 
+@pytest.mark.slow
+def test_array_api_strict_in_every_case(operation: Operation) -> None:
+    checks.agrees_on_strict_arrays(operation, "numpy", every=True)
+
+
 def _stacked(operation: Operation) -> tuple[list[np.ndarray], np.ndarray]:
     cases = [
         c for c in load(operation.path).cases if all(a.ndim == 0 for a in c.arguments.values()) and not c.constants
