@@ -144,13 +144,23 @@ def loss_value_and_vjp(
         return total, (xp.astype(dx, dtype, copy=False), xp.astype(dw, dtype, copy=False))
 
 
+class Head(NamedTuple):
+    """A head with its constants: what its module's function ``head`` gives, for `refengine.losses.sharded`."""
+
+    scale: Any
+    target: Target
+    weight_length: bool = False
+
+
 class Rows(NamedTuple):
-    """Rows beside class vectors: what `beside` finds and `pull` goes back through."""
+    """Rows beside class vectors: what `beside` finds and `pull` goes back through. The angle is that of the label."""
 
     hot: Any
     to_x: Any
     to_w: Any
     own: Any
+    cosine: Any
+    sine: Any
     at_label: Any
     z: Any
     amplitude: Any
@@ -188,7 +198,7 @@ def beside(xp: Any, x: Array, weight: Array, y: Array, scale: Any, target: Targe
     z = xp.where(hot, value[:, None], c) * ((length_w[0] * length_w[1]).T if weight_length else 1.0)
     amplitude = length_x[0] * length_x[1] if scale is None else scale
     lengths = (unit, *length_x), (unit_w, *length_w)
-    return Rows(hot, *lengths, own, at_label, z, amplitude, scale is None, weight_length)
+    return Rows(hot, *lengths, own, own_c, sine, at_label, z, amplitude, scale is None, weight_length)
 
 
 def pull(xp: Any, slopes: Array, rows: Rows) -> tuple[Any, Any, Any]:
@@ -197,7 +207,7 @@ def pull(xp: Any, slopes: Array, rows: Rows) -> tuple[Any, Any, Any]:
     In the matrix product :math:`(I - \hat x \hat x^T) \hat w` stands for the label too, times dt/dc, unless this would
     cancel: where the directions are nearly parallel, -dt/dtheta goes along the unit tangent instead.
     """
-    hot, (unit, *length_x), (unit_w, *length_w), own, at_label, _, amplitude, free, weight_length = rows
+    hot, (unit, *length_x), (unit_w, *length_w), own, _, _, at_label, _, amplitude, free, weight_length = rows
     value, fall, slope, radial, parallel, singular = at_label
     slopes = slopes if free else slopes * amplitude
     own_slopes = xp.sum(xp.where(hot, slopes, 0.0), axis=1, keepdims=True)
