@@ -19,12 +19,11 @@ def angular(x: Real, labels: Labels, *, angle: float = math.radians(20.0), norma
               x_c = \frac{x_a + x_p}{2}
 
     over the triplets with a != p, y_a = y_p, y_n other. x: (N, D) finite, labels: (N,) integers >= 0; result: anchor,
-    positive, negative, each (T,) int64, in the order of (a, p, n). The angle, in radians
-    between 0 and pi / 2, is 20 degrees in pytorch-metric-learning's AngularMiner, which measures between the rows as
-    they came (``normalize_x=False``), although it asks for a distance of unit vectors. The centre is that of the chord,
-    also between unit vectors. The inequality is strict. A negative
-    at the centre sees pi / 2; duplicates are seen under 0, from wherever. No triplet: empty arrays. Decided by squares
-    in float64. Memory N x N x D, one anchor at a time.
+    positive, negative, each (T,) int64, in the order of (a, p, n). The angle, in radians between 0 and pi / 2, is 20
+    degrees in pytorch-metric-learning's AngularMiner, which measures between the rows as they came
+    (``normalize_x=False``), although it asks for a distance of unit vectors. The centre is that of the chord, also
+    between unit vectors. The inequality is strict. A negative at the centre sees pi / 2; duplicates are seen under 0,
+    from wherever. No triplet: empty arrays. Decided by squares in float64. Memory N x N x D, one anchor at a time.
     Values that are not finite, rows of zeros that ought to be normalised, wrong shapes, labels or angles are a
     ValueError, values of a wrong kind a TypeError.
     Source: Wang et al. 2017, section 3.2.
