@@ -20,8 +20,8 @@ def checked_views(x: Array, y: Array) -> tuple[Any, Any, Any, Any]:
 
 
 def centred(xp: Any, x: Array) -> Any:
-    """The columns of x (N, D) less their means, as rows (D, N); twice, for the first mean is rounded."""
-    c = x.T
-    for _ in range(2):
+    """The columns of x (N, D) less their means, as rows (D, N): exactly 0 where a column does not vary."""
+    c = (x - x[:1, :]).T
+    for _ in range(2):  # the first mean is rounded
         c = c - xp.sum(c / c.shape[1], axis=1, keepdims=True)
     return c

@@ -13,7 +13,7 @@ from validation.exact.draws import decades, short
 def view_draws(rng: np.random.Generator) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
     """Two views and keywords: generic, of all sizes, far from 0, equal, with features that do not vary or agree."""
     for _ in range(30):
-        n, d = rng.integers(2, 6), rng.integers(1, 5)
+        n, d = rng.integers(2, 6), rng.integers(1, 4)
         x = short(rng.normal(size=(n, d)))
         yield x, short(x + rng.normal(size=(n, d)) / 2), {}
     for _ in range(6):
