@@ -9,8 +9,8 @@ from refengine._arrays import check_option
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import contiguous, scalar
+from refengine.mining._batch import TIE_RULES, checked
 from refengine.mining.batch_hard import *
-from refengine.mining.batch_hard import TIE_RULES, _checked
 from refengine.mining.batch_hard import batch_hard as reference
 
 
@@ -44,7 +44,7 @@ def _every_anchor(x, y, positive, negative):
 @kernel_of(reference)
 def batch_hard(x, labels, *, tie_rule="lowest_index"):
     check_option("tie_rule", tie_rule, TIE_RULES)
-    _, x, y = _checked(x, labels)
+    _, x, y = checked(x, labels)
     positive, negative = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
     _every_anchor(contiguous(x, np.float64), contiguous(y, np.int64), positive, negative)
     anchor = np.flatnonzero((positive >= 0) & (negative >= 0))
