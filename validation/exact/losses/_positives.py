@@ -107,15 +107,19 @@ def reduce_found(found: list[Any], x: Any, reduction: str) -> Any:
 
 
 def places(
-    rng: np.random.Generator, normalize: bool | None, ordinary: int = 40
+    rng: np.random.Generator, normalize: bool | None, ordinary: int = 40, most: int = 5
 ) -> Iterator[tuple[dict[str, Any], bool, dict[str, Any]]]:
-    """Arguments, whether rows are normalised, and keywords of cases of losses of distances; ``None`` takes turns."""
+    """Arguments, whether rows are normalised, and keywords of cases of losses of distances; ``None`` takes turns.
+
+    Normalised rows have three components or more: on a circle the directions between rows are opposite or equal, and
+    their sums cancel where condition numbers, which count how directions turn, do not see it.
+    """
 
     def turn(i: int) -> bool:
         return i % 2 > 0 if normalize is None else normalize
 
     for i in range(ordinary):
-        yield batch(rng, rng.integers(3, 6), rng.integers(2, 4)), turn(i), {}
+        yield batch(rng, rng.integers(3, most + 1), rng.integers(2, 4) + turn(i)), turn(i), {}
     for i, gap in enumerate((1e-2, 1e-5, 1e-9)):  # almost duplicates, almost opposite
         for labels in ([0, 0, 1, 1], [0, 1, 1, 0]):
             x = rng.normal(size=(4, 3))
