@@ -10,9 +10,9 @@ import math
 import numba
 import numpy as np
 
+from refengine._arrays import check_shape
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import contiguous, orthogonal_rows, scalar, summing, unit_vectors
-from refengine.losses._pairs import weighted
 
 CONTRASTIVE, MARGINAL = range(2)
 _SAFE = 2.0**-900, 2.0**900  # squares of distances between these have lost nothing to underflow or overflow
@@ -58,7 +58,7 @@ def _pair(kind, d, square, positive, p, q, r, s):
 
 
 @parallel
-def _every_pair(x, y, kind, p, q, r, s, g, weights, matrix, sums, counts, to_p, to_n):
+def _every_pair(x, sphere, y, kind, p, q, r, s, g, weights, matrix, sums, counts, to_p, to_n):
     """Sums of the losses and how many are not 0, and cotangents, of each row's positives and of its negatives apart.
 
     With ``weights`` the pairs have one each, and their losses go to ``matrix``.
@@ -90,16 +90,40 @@ def _every_pair(x, y, kind, p, q, r, s, g, weights, matrix, sums, counts, to_p, 
                 for k in range(x.shape[1]):
                     row[k] += slope * ((x[i, k] - x[j, k]) / largest / norm)
             else:
-                slope /= d
+                # on the sphere far rows have -x_j for x_j: it differs by a multiple of x_i, which is taken out later
+                slope, sign = (-slope / d, 1.0) if sphere and square > 2 else (slope / d, -1.0)
                 for k in range(x.shape[1]):
-                    row[k] += slope * (x[i, k] - x[j, k])
+                    row[k] += slope * (x[i, k] + sign * x[j, k])
 
 
 def loss_and_vjp(g, dtype, x, y, kind, constants, normalize, reduction):
     """The loss, and the cotangent of x unless g is None."""
     n, by_pair = len(x), reduction == "none"
+    if g is not None:
+        check_shape("g", g, ("N", "N") if by_pair else (), N=n)
+    matrix = np.zeros((n, n) if by_pair else (0, 0))
+    weights = matrix if g is None or not by_pair else g
+    sums, counts, parts = np.empty((n, 2)), np.empty((n, 2)), np.zeros((2, *x.shape))
+    p, q, r, s = (*map(float, constants), 0.0, 0.0)[:4]
     with np.errstate(all="ignore"):
         unit, *length = unit_vectors(contiguous(x, np.float64)) if normalize else (x,)
-        none = np.zeros((n, n) if by_pair else (0, 0))
-        weights = none if g is None or not by_pair else weighted(np, g, none, reduction, np.ones)
-    return none, unit, length, weights, orthogonal_rows
+        places, weights = contiguous(unit, np.float64), contiguous(weights, np.float64)
+        labels = contiguous(y, np.int64)
+        _every_pair(places, normalize, labels, kind, p, q, r, s, weights, by_pair, matrix, sums, counts, *parts)
+        shares = _shares(np.sum(counts, axis=0), n, reduction)
+        value = matrix if by_pair else np.sum(shares * np.sum(sums, axis=0))
+        value = np.nan if reduction == "mean" and n < 2 else value
+        value = np.asarray(value).astype(dtype, copy=False)[()]
+        if g is None:
+            return value, ()
+        dx = parts[0] + parts[1] if by_pair else 2 * g * (shares[0] * parts[0] + shares[1] * parts[1])
+        if normalize and n > 1:
+            orthogonal_rows(dx, unit, *length)
+        return value, (dx.astype(dtype, copy=False),)
+
+
+def _shares(counts, n, reduction):
+    """The weight of every positive pair and that of every negative pair, each of which stands in the sums twice."""
+    if reduction == "mean":
+        return np.full(2, 1 / max(n * (n - 1), 1))
+    return 1 / np.maximum(counts, 1.0) if reduction == "nonzero" else np.full(2, 0.5)

@@ -169,7 +169,11 @@ def loss_class_value_and_vjp(g, x, weight, labels, *, gamma=256.0, margin=0.25, 
 
 def _of_classes(g, x, weight, labels, gamma, margin, weights, reduction):
     _, dtype, x, weight, y = reference._checked_class(x, weight, labels, gamma, margin, weights, reduction)
-    y, columns, rows = contiguous(y, np.int64), contiguous(np.arange(len(weight)), np.int64), rows_of(g, len(x), reduction)
+    y, columns, rows = (
+        contiguous(y, np.int64),
+        contiguous(np.arange(len(weight)), np.int64),
+        rows_of(g, len(x), reduction),
+    )
     (unit, *length), (unit_w, *length_w) = (unit_vectors(contiguous(v, np.float64)) for v in (x, weight))
     ends, tops, sums = (np.empty((len(x), 2)) for _ in range(3))
     with np.errstate(all="ignore"):
