@@ -24,6 +24,12 @@ def cosines(x):
         return np.matmul(to_x[0], to_x[0].T), to_x
 
 
+def positives(y):
+    """How many other rows have the label of each."""
+    _, place, counts = np.unique(y, return_inverse=True, return_counts=True)
+    return counts[place] - 1.0
+
+
 @parallel
 def _both_ways(c, y, of_p, of_n):
     """Replace c by its sum with its transpose, each row scaled: by of_p where the labels agree, else by of_n.
@@ -64,11 +70,12 @@ def clipped(c):
 
 
 @parallel
-def two_sums(c, y, gamma, sign, tops, sums):
+def two_sums(c, y, gamma_p, sign, gamma_n, mining, tops, sums):
     """The largest ``sign * c`` of each row's positives and the largest c of its negatives, and their exponentials.
 
     The buffer takes the exponentials of gamma times what they are below the largest, ``sums`` their sums. Where there
-    is none the largest is 0, and the sum too.
+    is none the largest is 0, and the sum too. Unless ``mining`` is nan, a positive whose cosine is as much above the
+    largest of the negatives is left out, and a negative as much below the least of the positives; sign is -1 then.
     """
     for i in numba.prange(c.shape[0]):
         top_p, top_n = -np.inf, -np.inf
@@ -82,10 +89,10 @@ def two_sums(c, y, gamma, sign, tops, sums):
         for j in range(c.shape[1]):
             s = clipped(c[i, j])
             if y[j] != y[i]:
-                c[i, j] = math.exp(gamma * (s - top_n))
+                c[i, j] = 0.0 if s + mining <= -top_p else math.exp(gamma_n * (s - top_n))
                 sum_n += c[i, j]
             elif j != i:
-                c[i, j] = math.exp(gamma * (sign * s - top_p))
+                c[i, j] = 0.0 if s - mining >= top_n else math.exp(gamma_p * (sign * s - top_p))
                 sum_p += c[i, j]
         tops[i, 0] = 0.0 if top_p == -np.inf else top_p
         tops[i, 1] = 0.0 if top_n == -np.inf else top_n

@@ -6,7 +6,7 @@ import numpy as np
 
 from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.losses._pairs import against_all, cosines, pulled, two_sums
+from refengine.backends.numba.losses._pairs import against_all, cosines, positives, pulled, two_sums
 from refengine.backends.numba.losses._rows import contiguous
 from refengine.losses import sup_con as reference
 from refengine.losses._pairs import anchor_shares, reduced, softplus, weighted
@@ -33,7 +33,7 @@ def _loss(g, x, labels, temperature, outside, reduction):
     y, scale = contiguous(y, np.int64), 1 / temperature
     with np.errstate(all="ignore"):
         c, to_x = cosines(x)
-        counts = _positives(y)
+        counts = positives(y)
         if outside:
             each, losses, none = 1.0 / np.maximum(counts, 1), np.empty(len(x)), np.empty((0, 0))
             against_all(c, y, scale, contiguous(each, np.float64), contiguous(none, np.float64), False, losses, none)
@@ -41,7 +41,7 @@ def _loss(g, x, labels, temperature, outside, reduction):
             of_p = of_n = scale
         else:
             tops, sums = np.empty((len(x), 2)), np.empty((len(x), 2))
-            two_sums(c, y, scale, 1.0, tops, sums)
+            two_sums(c, y, scale, 1.0, scale, np.nan, tops, sums)
             h = scale * (tops[:, 1] - tops[:, 0]) + np.log(sums[:, 1]) - np.log(sums[:, 0])
             value, sigma = softplus(np, np.where(counts > 0, h, -np.inf))
             losses = np.where(counts > 0, value + np.log(counts), 0.0)
@@ -52,9 +52,3 @@ def _loss(g, x, labels, temperature, outside, reduction):
             return value, ()
         rows = weighted(np, g, shares, reduction)
         return value, pulled(c, y, rows * of_p, rows * of_n, to_x, dtype)
-
-
-def _positives(y):
-    """How many other rows have the label of each."""
-    _, place, counts = np.unique(y, return_inverse=True, return_counts=True)
-    return counts[place] - 1.0

@@ -33,7 +33,7 @@ def _loss(g, x, labels, gamma, margin, reduction):
     y, gamma, tops, sums = contiguous(y, np.int64), float(gamma), np.empty((len(x), 2)), np.empty((len(x), 2))
     with np.errstate(all="ignore"):
         c, to_x = cosines(x)
-        two_sums(c, y, gamma, -1.0, tops, sums)
+        two_sums(c, y, gamma, -1.0, gamma, np.nan, tops, sums)
         valid = np.all(sums != 0, axis=1)
         h = gamma * (tops[:, 1] + tops[:, 0] + margin) + np.log(sums[:, 1]) + np.log(sums[:, 0])
         losses, sigma = softplus(np, h)
