@@ -24,6 +24,7 @@ extensions = [
     "walk_pages",
     "figures",
     "densities",
+    "loss_figures",
     "alternatives",
 ]
 exclude_patterns = ["_build", "_generated", "_extensions"]
