@@ -7,6 +7,11 @@ Everything here is float64; results get the dtype of the inputs.
 
 The logits are :math:`a_{ij} c_{ij}` for the other classes and :math:`a_{iy} t(\theta_i)` for the label, with the
 amplitude a = s; or :math:`\|x_i\|` (scale None); or :math:`\|x_i\| \|w_j\|` (scale None, ``weight_length``).
+
+A head that changes the other classes too has a function ``others(xp, c, own, sine)`` of all cosines (N, C) and of the
+label's cosine and sine (N, 1). It returns what stands for c, -inf to leave a class out, and the derivative to c. Where
+target or others depend on an argument, ``slopes_of(xp, weights, hot, c, own, sine)`` gives its cotangents, from the
+weights :math:`s \, \partial L / \partial z` (N, C); own and sine are (N, 1) there too.
 """
 
 from __future__ import annotations
@@ -34,6 +39,8 @@ from refengine.losses._rows import (
 GRADIENTS = ("exact", "straight_through")
 Cosine = Annotated[Array, Interval(-1, 1, closed=True)]
 Target: TypeAlias = Callable[[Any, Any, Any], tuple[Any, ...]]
+Others: TypeAlias = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+SlopesOf: TypeAlias = Callable[[Any, Any, Any, Any, Any, Any], tuple[Any, ...]]
 
 
 def check_scale(scale: Any, name: str = "scale") -> float:
@@ -72,6 +79,16 @@ def multiple_angle(xp: Any, c: Array, sine: Array, factor: float, shift: float) 
     return sign * xp.cos(angle), fall, xp.where((sine == 0) & (fall == 0), at_end, fall / sine)
 
 
+def cosines(xp: Any, c: Array, own: Array, sine: Array) -> tuple[Any, Any]:
+    """The other classes as they are."""
+    return c, 1.0
+
+
+def no_slopes(xp: Any, weights: Array, hot: Array, c: Array, own: Array, sine: Array) -> tuple[Any, ...]:
+    """Target and others depend on no argument."""
+    return ()
+
+
 def with_gradient(target: Target, gradient: str) -> Target:
     """The target, or for "straight_through" the same values with the derivatives of the cosine itself."""
     check_option("gradient", gradient, GRADIENTS)
@@ -80,30 +97,41 @@ def with_gradient(target: Target, gradient: str) -> Target:
     return lambda xp, c, sine: (target(xp, c, sine)[0], *plain(xp, c, sine)[1:])
 
 
-def logits(cosine: Array, labels: Array, scale: float, target: Target) -> Any:
+def logits(cosine: Array, labels: Array, scale: float, target: Target, others: Others = cosines) -> Any:
     """The scaled cosines, with the target at the label."""
     xp, dtype, c, hot = checked_cosine(cosine, labels)
     with np.errstate(all="ignore"):
-        value, *_ = _at_label(xp, c, hot, target)
-        return xp.astype(scale * xp.where(hot, value, c), dtype, copy=False)
+        own, sine = _at_label(xp, c, hot)
+        value, *_ = target(xp, own, sine)
+        return xp.astype(scale * xp.where(hot, value, others(xp, c, own, sine)[0]), dtype, copy=False)
 
 
-def logits_value_and_vjp(g: Array, cosine: Array, labels: Array, scale: float, target: Target) -> tuple[Any, Any]:
-    """`logits` and the cotangent of the cosines."""
+def logits_value_and_vjp(
+    g: Array,
+    cosine: Array,
+    labels: Array,
+    scale: float,
+    target: Target,
+    others: Others = cosines,
+    slopes_of: SlopesOf = no_slopes,
+) -> tuple[Any, Any]:
+    """`logits` and the cotangents of the cosines and of what `slopes_of` adds."""
     xp, dtype, c, hot = checked_cosine(cosine, labels)
     g = as_float64(xp, "g", g)
     check_shape("g", g, ("N", "C"), N=c.shape[0], C=c.shape[1])
     with np.errstate(all="ignore"):
-        value, _, slope, *_ = _at_label(xp, c, hot, target)
-        slopes = xp.where(hot, slope, 1 + 0 * c)
-        return xp.astype(scale * xp.where(hot, value, c), dtype, copy=False), (
-            xp.astype(scale * g * slopes, dtype, copy=False),
-        )
+        own, sine = _at_label(xp, c, hot)
+        value, _, slope, *_ = target(xp, own, sine)
+        z, other_slopes = others(xp, c, own, sine)
+        slopes = scale * g * xp.where(hot, slope, other_slopes + 0 * c)
+        found = slopes, *slopes_of(xp, scale * g, hot, c, own, sine)
+        cotangents = tuple(xp.astype(v, dtype, copy=False) for v in found)
+        return xp.astype(scale * xp.where(hot, value, z), dtype, copy=False), cotangents
 
 
-def _at_label(xp: Any, c: Array, hot: Array, target: Target) -> Any:
+def _at_label(xp: Any, c: Array, hot: Array) -> tuple[Any, Any]:
     own = xp.sum(xp.where(hot, c, 0.0), axis=1, keepdims=True)
-    return target(xp, own, xp.sqrt((1 - own) * (1 + own)))
+    return own, xp.sqrt((1 - own) * (1 + own))
 
 
 def loss(
@@ -114,11 +142,12 @@ def loss(
     target: Target,
     reduction: str,
     weight_length: bool = False,
+    others: Others = cosines,
 ) -> Any:
     """Softmax cross-entropy of the logits at the angles between rows and class vectors."""
     xp, dtype, x, weight, y = checked_rows(x, weight, labels, reduction)
     with np.errstate(all="ignore"):
-        *_, losses, _ = _rows(xp, x, weight, y, scale, target, weight_length)
+        *_, losses, _, _ = _rows(xp, x, weight, y, scale, target, weight_length, others)
         return xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
 
 
@@ -131,8 +160,10 @@ def loss_value_and_vjp(
     target: Target,
     reduction: str,
     weight_length: bool = False,
-) -> tuple[Any, tuple[Any, Any]]:
-    r"""`loss` and the cotangents of x and weight.
+    others: Others = cosines,
+    slopes_of: SlopesOf = no_slopes,
+) -> tuple[Any, Any]:
+    r"""`loss` and the cotangents of x and weight, and of what `slopes_of` adds.
 
     In the matrix product :math:`(I - \hat x \hat x^T) \hat w` stands for the label too, times dt/dc, unless this would
     cancel: where the directions are nearly parallel, -dt/dtheta goes along the unit tangent instead.
@@ -140,10 +171,12 @@ def loss_value_and_vjp(
     xp, dtype, x, weight, y = checked_rows(x, weight, labels, reduction)
     rows = spread(xp, g, x.shape[0], reduction)[:, None]
     with np.errstate(all="ignore"):
-        hot, to_x, to_w, own, at_label, losses, slopes = _rows(xp, x, weight, y, scale, target, weight_length)
-        (unit, *length_x), (unit_w, *length_w) = to_x, to_w
+        found = _rows(xp, x, weight, y, scale, target, weight_length, others)
+        hot, (unit, *length_x), (unit_w, *length_w), own, at_label, angles, losses, slopes, other_slopes = found
         value, fall, slope, radial, parallel, singular = at_label
         slopes = rows * slopes * (1.0 if scale is None else scale)
+        added = slopes_of(xp, slopes, hot, *angles)
+        slopes = slopes * xp.where(hot, 1.0, other_slopes + 0 * slopes)
         own_slopes = xp.sum(xp.where(hot, slopes, 0.0), axis=1, keepdims=True)
         free, size, size_w = scale is None, length_x[0] * length_x[1], length_w[0] * length_w[1]
 
@@ -167,13 +200,13 @@ def loss_value_and_vjp(
         dw, beside = (amplitude * kept).T @ unit, of_class @ (amplitude * beside)
         dw = dw + beside if weight_length else (across(xp, dw, unit_w) + beside) / length_w[1] / length_w[0]
         total = xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
-        return total, (xp.astype(dx, dtype, copy=False), xp.astype(dw, dtype, copy=False))
+        return total, tuple(xp.astype(v, dtype, copy=False) for v in (dx, dw, *added))
 
 
 def _rows(
-    xp: Any, x: Array, weight: Array, y: Array, scale: float | None, target: Target, weight_length: bool
+    xp: Any, x: Array, weight: Array, y: Array, scale: float | None, target: Target, weight_length: bool, others: Others
 ) -> tuple[Any, ...]:
-    """Directions and lengths of x and weight; the own class; the target; losses and slopes."""
+    """Directions and lengths of x and weight; the own class; the target; cosines and sine; losses and slopes."""
     hot = one_hot(xp, y, weight.shape[0])
     (unit, *length_x), (unit_w, *length_w) = direction(xp, x), direction(xp, weight)
     own = xp.take(unit_w, y, axis=0)
@@ -195,11 +228,13 @@ def _rows(
     steep = (sine < 1e-4) | (xp.abs(slope) > 4 * (xp.abs(value) + xp.abs(fall)))
     singular = steep & ~((slope == 1) & (radial == 0))
     at_label = tuple(v[:, None] for v in (value, fall, slope, radial, xp.abs(own_c) > 0.8, singular))
-    z = xp.where(hot, value[:, None], c)
+    angles = c, own_c[:, None], sine[:, None]
+    z, other_slopes = others(xp, *angles)
+    z = xp.where(hot, value[:, None], z)
     size_w = (length_w[0] * length_w[1]).T if weight_length else 1.0
     amplitude = length_x[0] * length_x[1] if scale is None else scale
     losses, slopes = label_entropy(xp, z * size_w, hot, amplitude)
-    return hot, (unit, *length_x), (unit_w, *length_w), own, at_label, losses, slopes
+    return hot, (unit, *length_x), (unit_w, *length_w), own, at_label, angles, losses, slopes, other_slopes
 
 
 def checked_cosine(cosine: Array, labels: Array) -> tuple[Any, Any, Any, Any]:

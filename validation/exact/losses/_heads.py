@@ -14,6 +14,8 @@ from validation.exact.losses.cosine import cosine as cosine_of
 from validation.exact.number import Number, acos, cos, detached, number, pi, sin, stated
 
 Target: TypeAlias = Callable[[Number], Any]
+Row: TypeAlias = Callable[[int, Any, int], Any]
+Extra: TypeAlias = Callable[[int], tuple[Number, ...]]
 Options: TypeAlias = Callable[[int, np.random.Generator], dict[str, Any]]
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -45,6 +47,48 @@ def loss(
             z[j] = scale * (target(at_end(c)) if j == y else c)
         any_nan = any(is_stated(v, nan) for v in z)
         losses.append(undefined(*x[i], *weight.ravel(), number(scale)) if any_nan else minus_log_softmax(z, y))
+    return reduce(losses, reduction)
+
+
+def logits_of_rows(
+    cosine: Any, labels: Any, scale: Any, row: Row, extra: Extra = lambda i: (), whole: bool = False
+) -> Any:
+    """Scale times what ``row(i, c, y)`` makes of the cosines of one row; nan where a cosine is out of range.
+
+    ``extra(i)`` are the arguments that the row depends on besides; a label's cosine out of range spoils the ``whole``
+    row where the other logits depend on it.
+    """
+    z = np.empty(cosine.shape, dtype=object)
+    for i, y in enumerate(labels):
+        good = [bool(-1 <= c <= 1) for c in cosine[i]]
+        values = row(i, [c if ok else Number(0) for c, ok in zip(cosine[i], good, strict=True)], y)
+        for j, value in enumerate(values):
+            if good[j] and (good[y] or not whole):
+                z[i, j] = value if is_stated(value, nan) else scale * value
+            else:
+                z[i, j] = undefined(cosine[i, j], number(scale), *(extra(i) if j == y or whole else ()))
+    return z
+
+
+def loss_of_rows(
+    x: Any,
+    weight: Any,
+    labels: Any,
+    scale: Any,
+    row: Row,
+    reduction: str,
+    zero: str = "nan",
+    extra: Extra = lambda i: (),
+) -> Any:
+    """-log softmax, at the label, of scale times what ``row(i, c, y)`` makes of the cosines of one row."""
+    losses = []
+    for i, y in enumerate(labels):
+        c = [cosine_of(x[i], w, zero) for w in weight]
+        z = [stated(nan)] if any(is_stated(v, nan) for v in c) else row(i, [*c[:y], at_end(c[y]), *c[y + 1 :]], y)
+        if any(is_stated(v, nan) for v in z):
+            losses.append(undefined(*x[i], *weight.ravel(), number(scale), *extra(i)))
+        else:
+            losses.append(minus_log_softmax(np.array([scale * v for v in z], dtype=object), y))
     return reduce(losses, reduction)
 
 
