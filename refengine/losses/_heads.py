@@ -129,6 +129,38 @@ def logits_value_and_vjp(
         return xp.astype(scale * xp.where(hot, value, z), dtype, copy=False), cotangents
 
 
+def logits_with_lengths(
+    g: Array | None, cosine: Array, labels: Array, lengths: tuple[Array, ...], target: Target
+) -> tuple[Any, Any]:
+    """The entries times the lengths of the rows, and of the classes if given; and the cotangents where g is given.
+
+    Where a length is 0 the logit is 0 at every angle, and so is its slope.
+    """
+    names = ("row_lengths", "class_lengths")[: len(lengths)]
+    xp, dtype, cosine, *given = promote(cosine=cosine, **dict(zip(names, lengths, strict=True)))
+    _, _, c, hot = checked_cosine(cosine, labels)
+    for name, array, axis in zip(names, given, (0, 1), strict=False):
+        check_shape(name, array, ("NC"[axis],), **{"NC"[axis]: c.shape[axis]})
+    of_rows, *of_classes = (xp.where((a >= 0) & (a < inf), xp.astype(a, xp.float64), xp.nan) for a in given)
+    one = xp.ones_like(c)
+    down, along = of_rows[:, None] * one, of_classes[0][None, :] * one if of_classes else one
+    with np.errstate(all="ignore"):
+        own, sine = _at_label(xp, c, hot)
+        value, _, slope, *_ = target(xp, own, sine)
+        entries = xp.where(hot, value, c)
+        value = xp.astype(down * (along * entries), dtype, copy=False)
+        if g is None:
+            return value, ()
+        g = as_float64(xp, "g", g)
+        check_shape("g", g, ("N", "C"), N=c.shape[0], C=c.shape[1])
+        nothing = (down == 0) | (along == 0)
+        dc = xp.where(nothing, 0 * c, down * (along * (g * xp.where(hot, slope, 1 + 0 * c))))
+        unknown = 0 * (down * along)
+        found = [dc, xp.sum(g * along * entries + unknown, axis=1)]
+        found += [xp.sum(g * down * entries + unknown, axis=0)] if of_classes else []
+        return value, tuple(xp.astype(v, dtype, copy=False) for v in found)
+
+
 def _at_label(xp: Any, c: Array, hot: Array) -> tuple[Any, Any]:
     own = xp.sum(xp.where(hot, c, 0.0), axis=1, keepdims=True)
     return own, xp.sqrt((1 - own) * (1 + own))

@@ -14,11 +14,14 @@ from refengine.losses import (
     cosine,
     curricularface,
     elasticface,
+    l_softmax,
     mv_softmax,
     p2s_grad,
     softmax,
+    sphereface,
     sphereface2,
     sub_center_arcface,
+    w_norm_softmax,
 )
 
 RNG = np.random.default_rng(7)
@@ -186,6 +189,32 @@ def test_p2s_grad_has_the_gradient_of_the_paper() -> None:
     np.testing.assert_allclose(value, 2 * 6 * mean, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["l_softmax", "w_norm_softmax"])
+def test_logits_with_lengths_lead_to_the_loss(name: str) -> None:
+    """And so do their gradients: a derivative to x is one to the cosines and one to the length."""
+    c, row, of_class = cosine.similarity(X, W), np.linalg.norm(X, axis=1), np.linalg.norm(W, axis=1)
+    if name == "l_softmax":
+        lengths, module = (row, of_class), l_softmax
+    else:
+        lengths, module = (row,), w_norm_softmax
+    value, (dz,) = softmax.loss_value_and_vjp(1.0, module.logits(c, Y, *lengths), Y)
+    wanted, (dx, dw) = module.loss_value_and_vjp(1.0, X, W, Y)
+    np.testing.assert_allclose(value, wanted, rtol=1e-12)
+    dc, *d_lengths = module.logits_vjp(dz, c, Y, *lengths)
+    by_angle = cosine.similarity_vjp(dc, X, W)
+    np.testing.assert_allclose(by_angle[0] + (d_lengths[0] / row)[:, None] * X, dx, rtol=1e-10, atol=1e-13)
+    radial = (d_lengths[1] / of_class)[:, None] * W if len(d_lengths) == 2 else 0.0
+    np.testing.assert_allclose(by_angle[1] + radial, dw, rtol=1e-10, atol=1e-13)
+
+
+def test_annealing_falls_to_its_minimum_and_the_loss_rises_with_it() -> None:
+    schedule = sphereface.annealing(np.arange(0, 5000, 100))
+    assert np.all(np.diff(schedule) <= 0)
+    assert schedule[-1] == 5.0
+    losses = [float(sphereface.loss(X, W, Y, annealing=float(a))) for a in schedule[:10]]
+    assert np.all(np.diff(losses) > 0)
+
+
 HEADS = {
     "sub_center": lambda g, x, w, y: sub_center_arcface.loss_value_and_vjp(g, x, np.stack([w, w[::-1]], axis=1), y),
     "mv_softmax": mv_softmax.loss_value_and_vjp,
@@ -235,6 +264,9 @@ def test_no_gradient_is_infinite_where_rows_are_their_classes(name: str) -> None
         (lambda: sphereface2.loss(X, W, Y, 0.0, balance=1.5), ValueError, "balance"),
         (lambda: sphereface2.loss(X, W, Y, 0.0, loss_weight=0.0), ValueError, "loss_weight"),
         (lambda: sphereface2.loss(X, W, Y, 0.0, t=0.5), ValueError, "t"),
+        (lambda: l_softmax.logits(np.ones((6, 4)), Y, np.ones(6), np.ones(3)), ValueError, "class_lengths"),
+        (lambda: w_norm_softmax.logits(np.ones((6, 4)), Y, np.ones(5)), ValueError, "row_lengths"),
+        (lambda: sphereface.annealing(3, gamma=-1.0), ValueError, "gamma"),
         (lambda: p2s_grad.loss(X, W, Y, half_factor="yes"), TypeError, "half_factor"),
     ],
 )
