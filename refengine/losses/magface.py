@@ -312,7 +312,7 @@ def _margin(xp: Any, a: Array, low: float, high: float, below: float, above: flo
     """The margin of each length, and its derivative: 0 where the clip holds; nan for no length."""
     slope = (above - below) / (high - low)
     a = xp.where(a >= 0, a, xp.nan)
-    return below + slope * (xp.clip(a, low, high) - low), xp.where((a >= low) & (a <= high), slope, 0.0)
+    return below + slope * (xp.clip(a, low, high) - low), xp.where((a >= low) & (a <= high), slope + 0 * a, 0.0)
 
 
 def _target(margin: Array, boundary: str) -> Any:
