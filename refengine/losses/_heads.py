@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -118,7 +118,8 @@ def loss(
     """Softmax cross-entropy of the logits at the angles between rows and class vectors."""
     xp, dtype, x, weight, y = checked_rows(x, weight, labels, reduction)
     with np.errstate(all="ignore"):
-        *_, losses, _ = _rows(xp, x, weight, y, scale, target, weight_length)
+        rows = beside(xp, x, weight, y, scale, target, weight_length)
+        losses, _ = label_entropy(xp, rows.z, rows.hot, rows.amplitude)
         return xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
 
 
@@ -132,50 +133,49 @@ def loss_value_and_vjp(
     reduction: str,
     weight_length: bool = False,
 ) -> tuple[Any, tuple[Any, Any]]:
-    r"""`loss` and the cotangents of x and weight.
-
-    In the matrix product :math:`(I - \hat x \hat x^T) \hat w` stands for the label too, times dt/dc, unless this would
-    cancel: where the directions are nearly parallel, -dt/dtheta goes along the unit tangent instead.
-    """
+    """`loss` and the cotangents of x and weight."""
     xp, dtype, x, weight, y = checked_rows(x, weight, labels, reduction)
-    rows = spread(xp, g, x.shape[0], reduction)[:, None]
+    of_rows = spread(xp, g, x.shape[0], reduction)[:, None]
     with np.errstate(all="ignore"):
-        hot, to_x, to_w, own, at_label, losses, slopes = _rows(xp, x, weight, y, scale, target, weight_length)
-        (unit, *length_x), (unit_w, *length_w) = to_x, to_w
-        value, fall, slope, radial, parallel, singular = at_label
-        slopes = rows * slopes * (1.0 if scale is None else scale)
-        own_slopes = xp.sum(xp.where(hot, slopes, 0.0), axis=1, keepdims=True)
-        free, size, size_w = scale is None, length_x[0] * length_x[1], length_w[0] * length_w[1]
-
-        def parts(apart: Any, at: Any, toward: Any, lengths: bool) -> tuple[Any, Any]:
-            """The derivatives for the product with the other directions, and what the label adds beside it."""
-            kept = xp.where(hot, xp.where(apart, 0.0, slope * slopes), slopes)
-            along = (xp.where(apart, value, radial) if lengths else 0.0) * at
-            return kept, own_slopes * (along + xp.where(apart, fall * tangent(xp, at, toward)[1], 0.0))
-
-        kept, beside = parts(singular if free else parallel, unit, own, free)
-        if weight_length:
-            dx = kept @ (size_w * unit_w) + xp.take(size_w, y, axis=0) * beside
-        else:
-            dx = (
-                kept @ unit_w + beside
-                if free
-                else (across(xp, kept @ unit_w, unit) + beside) / length_x[1] / length_x[0]
-            )
-        kept, beside = parts(singular if weight_length else parallel, own, unit, weight_length)
-        amplitude, of_class = size if free else 1.0, xp.astype(hot, xp.float64).T
-        dw, beside = (amplitude * kept).T @ unit, of_class @ (amplitude * beside)
-        dw = dw + beside if weight_length else (across(xp, dw, unit_w) + beside) / length_w[1] / length_w[0]
+        rows = beside(xp, x, weight, y, scale, target, weight_length)
+        losses, slopes = label_entropy(xp, rows.z, rows.hot, rows.amplitude)
+        dx, dw, _ = pull(xp, of_rows * slopes, rows)
         total = xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
         return total, (xp.astype(dx, dtype, copy=False), xp.astype(dw, dtype, copy=False))
 
 
-def _rows(
-    xp: Any, x: Array, weight: Array, y: Array, scale: float | None, target: Target, weight_length: bool
-) -> tuple[Any, ...]:
-    """Directions and lengths of x and weight; the own class; the target; losses and slopes."""
+class Head(NamedTuple):
+    """A head with its constants: what its module's function ``head`` gives, for `refengine.losses.sharded`."""
+
+    scale: Any
+    target: Target
+    weight_length: bool = False
+
+
+class Rows(NamedTuple):
+    """Rows beside class vectors: what `beside` finds and `pull` goes back through. The angle is that of the label."""
+
+    hot: Any
+    to_x: Any
+    to_w: Any
+    own: Any
+    cosine: Any
+    sine: Any
+    at_label: Any
+    z: Any
+    amplitude: Any
+    free: bool
+    weight_length: bool
+
+
+def beside(xp: Any, x: Array, weight: Array, y: Array, scale: Any, target: Target, weight_length: bool = False) -> Rows:
+    """The logits over their amplitude, z, with the directions, lengths and targets from which they come.
+
+    A label that is no index of weight belongs to a class elsewhere: all classes here are others to that row.
+    """
     hot = one_hot(xp, y, weight.shape[0])
     (unit, *length_x), (unit_w, *length_w) = direction(xp, x), direction(xp, weight)
+    y = xp.clip(y, 0, weight.shape[0] - 1)
     own = xp.take(unit_w, y, axis=0)
     if scale is None:  # a zero vector has an amplitude of 0, and counts as parallel to what it meets
         axis = xp.broadcast_to(xp.astype(xp.arange(x.shape[1]) == 0, xp.float64), own.shape)
@@ -195,11 +195,40 @@ def _rows(
     steep = (sine < 1e-4) | (xp.abs(slope) > 4 * (xp.abs(value) + xp.abs(fall)))
     singular = steep & ~((slope == 1) & (radial == 0))
     at_label = tuple(v[:, None] for v in (value, fall, slope, radial, xp.abs(own_c) > 0.8, singular))
-    z = xp.where(hot, value[:, None], c)
-    size_w = (length_w[0] * length_w[1]).T if weight_length else 1.0
+    z = xp.where(hot, value[:, None], c) * ((length_w[0] * length_w[1]).T if weight_length else 1.0)
     amplitude = length_x[0] * length_x[1] if scale is None else scale
-    losses, slopes = label_entropy(xp, z * size_w, hot, amplitude)
-    return hot, (unit, *length_x), (unit_w, *length_w), own, at_label, losses, slopes
+    lengths = (unit, *length_x), (unit_w, *length_w)
+    return Rows(hot, *lengths, own, own_c, sine, at_label, z, amplitude, scale is None, weight_length)
+
+
+def pull(xp: Any, slopes: Array, rows: Rows) -> tuple[Any, Any, Any]:
+    r"""Cotangents of x and weight from those of ``amplitude * z``; and that of the label's target, (N, 1).
+
+    In the matrix product :math:`(I - \hat x \hat x^T) \hat w` stands for the label too, times dt/dc, unless this would
+    cancel: where the directions are nearly parallel, -dt/dtheta goes along the unit tangent instead.
+    """
+    hot, (unit, *length_x), (unit_w, *length_w), own, _, _, at_label, _, amplitude, free, weight_length = rows
+    value, fall, slope, radial, parallel, singular = at_label
+    slopes = slopes if free else slopes * amplitude
+    own_slopes = xp.sum(xp.where(hot, slopes, 0.0), axis=1, keepdims=True)
+
+    def parts(apart: Any, at: Any, toward: Any, lengths: bool) -> tuple[Any, Any]:
+        """The derivatives for the product with the other directions, and what the label adds beside it."""
+        kept = xp.where(hot, xp.where(apart, 0.0, slope * slopes), slopes)
+        along = (xp.where(apart, value, radial) if lengths else 0.0) * at
+        return kept, own_slopes * (along + xp.where(apart, fall * tangent(xp, at, toward)[1], 0.0))
+
+    kept, at_own = parts(singular if free else parallel, unit, own, free)
+    if weight_length:
+        size_w = length_w[0] * length_w[1]
+        dx = kept @ (size_w * unit_w) + (xp.astype(hot, xp.float64) @ size_w) * at_own
+    else:
+        dx = kept @ unit_w + at_own if free else (across(xp, kept @ unit_w, unit) + at_own) / length_x[1] / length_x[0]
+    kept, at_own = parts(singular if weight_length else parallel, own, unit, weight_length)
+    size, of_class = amplitude if free else 1.0, xp.astype(hot, xp.float64).T
+    dw, at_own = (size * kept).T @ unit, of_class @ (size * at_own)
+    dw = dw + at_own if weight_length else (across(xp, dw, unit_w) + at_own) / length_w[1] / length_w[0]
+    return dx, dw, own_slopes
 
 
 def checked_cosine(cosine: Array, labels: Array) -> tuple[Any, Any, Any, Any]:

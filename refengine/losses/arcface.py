@@ -8,11 +8,16 @@ from typing import Any
 from refengine._arrays import check_number, check_option
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
-from refengine.losses._heads import GRADIENTS, Cosine, Target
+from refengine.losses._heads import GRADIENTS, Cosine, Head, Target
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
 
 BOUNDARIES = ("none", "monotonic", "easy", "clip", "identity")
+
+
+def head(*, scale: float = 64.0, margin: float = 0.5, boundary: str = "none", gradient: str = "exact") -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    return Head(scale, _target(scale, margin, boundary, gradient))
 
 
 def logits(

@@ -11,9 +11,10 @@ from refengine._arrays import elementwise
 from refengine.distributions._counts import cotangents, finite, result, sigmoid
 from refengine.domains import Array, Integers, Interval, Labels, NonNegative, Real, Unit
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, Target, check_range, check_scale
+from refengine.losses._heads import Cosine, Head, Target, check_range, check_scale
 
 __all__ = [
+    "head",
     "logits",
     "logits_value_and_vjp",
     "logits_vjp",
@@ -30,6 +31,11 @@ __all__ = [
 Classes = Annotated[Array, Integers(2)]
 Dimensions = Annotated[Array, Integers(1)]
 Margin = Annotated[Array, Interval(0, 2, closed=True)]
+
+
+def head(*, scale: float = 64.0, margin: float = 0.35) -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    return Head(scale, _target(scale, margin))
 
 
 def logits(cosine: Cosine, labels: Labels, *, scale: float = 64.0, margin: float = 0.35) -> Array:

@@ -6,10 +6,23 @@ from typing import Any
 
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, check_scale
+from refengine.losses._heads import Cosine, Head, check_scale
 from refengine.losses._psi import psi_target
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def head(
+    *,
+    margin: float = 4.0,
+    annealing: float = 0.0,
+    scale: float | None = None,
+    psi: str = "piecewise",
+    gradient: str = "exact",
+) -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    target = psi_target(margin, annealing, psi, gradient)
+    return Head(None if scale is None else check_scale(scale), target)
 
 
 def logits(

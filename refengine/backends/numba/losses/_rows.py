@@ -132,28 +132,38 @@ def largest_number(row):
 
 
 @scalar
-def entropy_row(row, y, scale):
-    """-log softmax(scale * row)[y]; the row is replaced by its derivatives to scale * row.
+def exponential_row(row, y, scale):
+    """-log softmax(scale * row)[y], and the sum of exp(scale * row) relative to the largest.
 
-    The label stands apart: with S the sum of the others' exponentials relative to the largest logit, and e the label's
-    own, the loss is log1p(S) where the label is largest, and a gap plus log(S + e), above log 2, where it is not.
+    The row is replaced by its derivatives to scale * row, all but the label's times that sum. The label stands apart:
+    with S the sum of the others' exponentials relative to the largest logit, and e the label's own, the loss is
+    log1p(S) where the label is largest, and a gap plus log(S + e), above log 2, where it is not.
     """
     target = row[y]
     top = largest_number(row) if count_nan(row) == 0 else row[0] + np.inf
     if not abs(top) < np.inf:
         row[:] = np.nan
-        return np.nan
-    row[y] = -np.inf
-    others = exponentials(row, top, scale)
+        return np.nan, np.nan
+    row[y] = -np.inf if scale != 0 else top
+    others = exponentials(row, top, scale) - (0 if scale != 0 else 1)
     own = math.exp(np.float64(scale) * (np.float64(target) - np.float64(top)))
     leads = target == top
     total = others + own
-    for j in range(row.shape[0]):
-        row[j] /= total
     row[y] = -others / total if leads else own / total - 1
     if leads:
-        return math.log1p(others)
-    return np.float64(scale) * (np.float64(top) - np.float64(target)) + math.log(total)
+        return math.log1p(others), total
+    return np.float64(scale) * (np.float64(top) - np.float64(target)) + math.log(total), total
+
+
+@scalar
+def entropy_row(row, y, scale):
+    """-log softmax(scale * row)[y]; the row is replaced by its derivatives to scale * row."""
+    loss, total = exponential_row(row, y, scale)
+    own = row[y]
+    for j in range(row.shape[0]):
+        row[j] /= total
+    row[y] = own
+    return loss
 
 
 @parallel
