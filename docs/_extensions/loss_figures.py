@@ -27,6 +27,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "contrastive": {"margin": 1.5},
     "sphereface": {"margin": 2.0},
     "l_softmax": {"margin": 2.0},
+    "magface": {"lower_norm": 0.5, "upper_norm": 2.5, "regularizer": 0.0},
     "range_loss": {"intra_weight": 1.0, "inter_weight": 1.0, "margin": 3.0},
     "triplet": {"margin": 1.0},
 }
@@ -73,7 +74,13 @@ def _label(constants: dict[str, Any]) -> str:
 
 def _has_target(module: Any) -> bool:
     logits = _function(module, "logits")
-    return logits is not None and _positional(logits) in (["cosine", "labels"], ["cosine", "labels", "scale"])
+    if logits is None or _positional(logits) not in (["cosine", "labels"], ["cosine", "labels", "scale"]):
+        return False
+    try:
+        logits(np.eye(2), np.arange(2), *[1.0] * (len(_positional(logits)) - 2))
+    except ValueError:  # several cosines for each class
+        return False
+    return True
 
 
 def _target(axes: Any, module: Any, name: str) -> None:
@@ -101,6 +108,9 @@ def _rising(axes: Any, module: Any, name: str) -> None:
 def _row_losses(module: Any, x: Any, w: Any, labels: Any, constants: dict[str, Any], vjp: bool = False) -> Any:
     more = [MORE.get(name, 1.0) for name in _positional(module.loss)[3:]]
     constants = _known(module.loss, {"scale": 4.0, "gamma": 8.0, "reduction": "none"}) | _known(module.loss, constants)
+    if "reduction" not in constants and len(x) > 1:  # a loss of the whole batch: row by row
+        found = [_row_losses(module, row[None], w, labels[:1], constants, vjp) for row in x]
+        return np.concatenate(found) if vjp else np.stack(found)
     try:
         return _called(module, x, w, labels, more, constants, vjp)
     except ValueError:  # several vectors for each class
@@ -109,7 +119,8 @@ def _row_losses(module: Any, x: Any, w: Any, labels: Any, constants: dict[str, A
 
 def _called(module: Any, x: Any, w: Any, labels: Any, more: list[float], constants: dict[str, Any], vjp: bool) -> Any:
     if vjp:
-        return np.asarray(module.loss_vjp(np.ones(len(x)), x, w, labels, *more, **constants)[0])
+        g = np.ones(len(x)) if "reduction" in constants else np.array(1.0)
+        return np.asarray(module.loss_vjp(g, x, w, labels, *more, **constants)[0])
     return np.asarray(module.loss(x, w, labels, *more, **constants))
 
 
