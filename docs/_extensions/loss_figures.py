@@ -32,8 +32,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "triplet": {"margin": 1.0},
 }
 """Constants of the field of gradients, where other ones than the defaults show more."""
-MORE = {"scale": 4.0, "bias": 0.0}
-"""Arguments beyond the first three of a head; 1 where there is none."""
+MORE = {"scale": 4.0, "bias": 0.0, "t": 0.3, "margins": 0.5}
+"""Arguments beyond the first three of a head."""
 
 
 def _function(module: Any, name: str) -> Any:
@@ -106,7 +106,7 @@ def _rising(axes: Any, module: Any, name: str) -> None:
 
 
 def _row_losses(module: Any, x: Any, w: Any, labels: Any, constants: dict[str, Any], vjp: bool = False) -> Any:
-    more = [MORE.get(name, 1.0) for name in _positional(module.loss)[3:]]
+    more = [np.full(len(x), MORE[n]) if n == "margins" else MORE[n] for n in _positional(module.loss)[3:]]
     constants = _known(module.loss, {"scale": 4.0, "gamma": 8.0, "reduction": "none"}) | _known(module.loss, constants)
     if "reduction" not in constants and len(x) > 1:  # a loss of the whole batch: row by row
         found = [_row_losses(module, row[None], w, labels[:1], constants, vjp) for row in x]
@@ -117,7 +117,7 @@ def _row_losses(module: Any, x: Any, w: Any, labels: Any, constants: dict[str, A
         return _called(module, x, np.stack([w, w], axis=1), labels, more, constants, vjp)
 
 
-def _called(module: Any, x: Any, w: Any, labels: Any, more: list[float], constants: dict[str, Any], vjp: bool) -> Any:
+def _called(module: Any, x: Any, w: Any, labels: Any, more: list[Any], constants: dict[str, Any], vjp: bool) -> Any:
     if vjp:
         g = np.ones(len(x)) if "reduction" in constants else np.array(1.0)
         return np.asarray(module.loss_vjp(g, x, w, labels, *more, **constants)[0])
