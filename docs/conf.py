@@ -26,6 +26,7 @@ extensions = [
     "densities",
     "loss_figures",
     "alternatives",
+    "presets_table",
 ]
 exclude_patterns = ["_build", "_generated", "_extensions"]
 nitpicky = True

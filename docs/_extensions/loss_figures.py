@@ -27,12 +27,13 @@ FIELDS: dict[str, dict[str, Any]] = {
     "contrastive": {"margin": 1.5},
     "sphereface": {"margin": 2.0},
     "l_softmax": {"margin": 2.0},
+    "magface": {"lower_norm": 0.5, "upper_norm": 2.5, "regularizer": 0.0},
     "range_loss": {"intra_weight": 1.0, "inter_weight": 1.0, "margin": 3.0},
     "triplet": {"margin": 1.0},
 }
 """Constants of the field of gradients, where other ones than the defaults show more."""
-MORE = {"scale": 4.0, "bias": 0.0}
-"""Arguments beyond the first three of a head; 1 where there is none."""
+MORE = {"scale": 4.0, "bias": 0.0, "t": 0.3, "margins": 0.5}
+"""Arguments beyond the first three of a head."""
 
 
 def _function(module: Any, name: str) -> Any:
@@ -73,7 +74,13 @@ def _label(constants: dict[str, Any]) -> str:
 
 def _has_target(module: Any) -> bool:
     logits = _function(module, "logits")
-    return logits is not None and _positional(logits) in (["cosine", "labels"], ["cosine", "labels", "scale"])
+    if logits is None or _positional(logits) not in (["cosine", "labels"], ["cosine", "labels", "scale"]):
+        return False
+    try:
+        logits(np.eye(2), np.arange(2), *[1.0] * (len(_positional(logits)) - 2))
+    except ValueError:  # several cosines for each class
+        return False
+    return True
 
 
 def _target(axes: Any, module: Any, name: str) -> None:
@@ -99,17 +106,21 @@ def _rising(axes: Any, module: Any, name: str) -> None:
 
 
 def _row_losses(module: Any, x: Any, w: Any, labels: Any, constants: dict[str, Any], vjp: bool = False) -> Any:
-    more = [MORE.get(name, 1.0) for name in _positional(module.loss)[3:]]
+    more = [np.full(len(x), MORE[n]) if n == "margins" else MORE[n] for n in _positional(module.loss)[3:]]
     constants = _known(module.loss, {"scale": 4.0, "gamma": 8.0, "reduction": "none"}) | _known(module.loss, constants)
+    if "reduction" not in constants and len(x) > 1:  # a loss of the whole batch: row by row
+        found = [_row_losses(module, row[None], w, labels[:1], constants, vjp) for row in x]
+        return np.concatenate(found) if vjp else np.stack(found)
     try:
         return _called(module, x, w, labels, more, constants, vjp)
     except ValueError:  # several vectors for each class
         return _called(module, x, np.stack([w, w], axis=1), labels, more, constants, vjp)
 
 
-def _called(module: Any, x: Any, w: Any, labels: Any, more: list[float], constants: dict[str, Any], vjp: bool) -> Any:
+def _called(module: Any, x: Any, w: Any, labels: Any, more: list[Any], constants: dict[str, Any], vjp: bool) -> Any:
     if vjp:
-        return np.asarray(module.loss_vjp(np.ones(len(x)), x, w, labels, *more, **constants)[0])
+        g = np.ones(len(x)) if "reduction" in constants else np.array(1.0)
+        return np.asarray(module.loss_vjp(g, x, w, labels, *more, **constants)[0])
     return np.asarray(module.loss(x, w, labels, *more, **constants))
 
 

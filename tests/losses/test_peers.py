@@ -23,10 +23,18 @@ from refengine.losses import (
     cosface,
     info_nce,
     l_softmax,
+    lifted_structure,
+    margin,
+    multi_similarity,
+    nca,
     normface,
     presets,
+    proxy_anchor,
+    proxy_nca,
+    soft_triple,
     softmax,
     sphereface,
+    sub_center_arcface,
     sup_con,
     triplet,
 )
@@ -114,6 +122,11 @@ PML_BATCHES = [
     ("NTXentLoss", info_nce, PML.info_nce, {"temperature": 0.5}),
     ("SupConLoss", sup_con, PML.sup_con, {}),
     ("SupConLoss", sup_con, PML.sup_con, {"temperature": 0.5}),
+    ("MultiSimilarityLoss", multi_similarity, PML.multi_similarity, {}),
+    ("MultiSimilarityLoss", multi_similarity, PML.multi_similarity, {"alpha": 3.0, "beta": 10.0, "base": 0.2}),
+    ("NCALoss", nca, PML.nca, {"softmax_scale": 3.0}),
+    ("LiftedStructureLoss", lifted_structure, PML.lifted_structure, {}),
+    ("LiftedStructureLoss", lifted_structure, PML.lifted_structure, {"neg_margin": 0.7, "pos_margin": 0.2}),
 ]
 
 
@@ -126,6 +139,54 @@ def test_losses_of_batches_of_pytorch_metric_learning(
         ours.loss_value_and_vjp(ONE, X, Y, **preset(**arguments)),
         differentiated(lambda x: made(x, torch.tensor(Y)), X),
     )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "preset", "parameter"),
+    [
+        ("ProxyNCALoss", proxy_nca, PML.proxy_nca(softmax_scale=3.0), "proxies"),
+        ("ProxyAnchorLoss", proxy_anchor, PML.proxy_anchor(), "proxies"),
+    ],
+)
+def test_proxies_of_pytorch_metric_learning(pml: Any, theirs: str, ours: Any, preset: Any, parameter: str) -> None:
+    arguments = {"softmax_scale": 3.0} if ours is proxy_nca else {}
+
+    def loss(x: Any, weight: Any) -> Any:
+        made = getattr(pml, theirs)(num_classes=5, embedding_size=6, **arguments)
+        delattr(made, parameter)
+        setattr(made, parameter, weight)
+        return made(x, torch.tensor(Y))
+
+    agree(ours.loss_value_and_vjp(ONE, X, W, Y, **preset), differentiated(loss, X, W))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "preset", "parameter", "count"),
+    [
+        ("SoftTripleLoss", soft_triple, PML.soft_triple(), "fc", "centers_per_class"),
+        ("SubCenterArcFaceLoss", sub_center_arcface, PML.sub_center_arcface(), "W", "sub_centers"),
+    ],
+)
+def test_several_vectors_of_a_class_of_pytorch_metric_learning(
+    pml: Any, theirs: str, ours: Any, preset: Any, parameter: str, count: str
+) -> None:
+    weight = np.random.default_rng(5).normal(size=(5, 3, 6))
+
+    def loss(x: Any, weight: Any) -> Any:
+        made = getattr(pml, theirs)(num_classes=5, embedding_size=6, **{count: 3})
+        delattr(made, parameter)
+        setattr(made, parameter, weight.reshape(15, 6).T)
+        return made(x, torch.tensor(Y))
+
+    agree(ours.loss_value_and_vjp(ONE, X, weight, Y, **preset), differentiated(loss, X, weight))
+
+
+def test_margin_loss_of_pytorch_metric_learning(pml: Any) -> None:
+    made = pml.MarginLoss(margin=0.3)
+    value, (dx, _) = margin.loss_value_and_vjp(ONE, X, np.array(1.2), Y, **PML.margin(margin=0.3))
+    theirs = differentiated(lambda x: made(x, torch.tensor(Y)), X)
+    np.testing.assert_allclose(value, theirs[0], rtol=1e-7)  # its beta is a float32
+    np.testing.assert_allclose(dx, theirs[1][0], rtol=1e-6, atol=1e-8)
 
 
 def test_pytorch_metric_learning_has_no_gradient_where_rows_are_their_classes(pml: Any) -> None:

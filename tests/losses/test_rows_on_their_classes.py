@@ -18,15 +18,14 @@ HEADS = {
     if path.startswith("losses.")
     and list(inspect.signature(operation.function).parameters)[:3] == ["x", "weight", "labels"]
 }
-MORE = {"scale": 16.0}
-"""Arguments beyond the first three that need another value than 1."""
+MORE = {"scale": lambda n: 16.0, "sampled": np.arange, "margins": lambda n: np.full(n, 0.5), "t": lambda n: 0.3}
+"""Arguments beyond the first three, for n rows and n classes; 1 where there is none."""
 
 
 def not_finite(operation: Operation, cases: int, seed: int) -> int:
     """How many of the random cases have a gradient that is not finite."""
     rng, bad = np.random.default_rng(seed), 0
     kinds = load(operation.path).cases[0].arguments
-    more = [MORE.get(name, 1.0) for name in list(operation.domains)[3:]]
     for _ in range(cases):
         n, d = rng.integers(2, 6), rng.integers(1, 7)
         x = rng.normal(size=(n, d)) * 10 ** rng.uniform(-6, 6)
@@ -34,6 +33,7 @@ def not_finite(operation: Operation, cases: int, seed: int) -> int:
         if kinds["weight"].ndim == 3:  # several vectors of each class
             weight = np.stack([weight, rng.normal(size=(n, d))], axis=1)
         labels = rng.integers(n, size=n) if rng.uniform() < 0.3 else np.arange(n)
+        more = [MORE[name](n) if name in MORE else 1.0 for name in list(operation.domains)[3:]]
         value, gradients = value_and_vjp(operation.function, np.array(1.0), x, weight, labels, *more)
         bad += not (np.isfinite(value) and all(np.all(np.isfinite(g)) for g in gradients))
     return bad

@@ -68,6 +68,48 @@ def sup_con(*, temperature: float = 0.1) -> dict[str, Any]:
     return {"temperature": temperature, "outside": True, "reduction": "nonzero"}
 
 
+def multi_similarity(*, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5) -> dict[str, Any]:
+    """``MultiSimilarityLoss`` as `refengine.losses.multi_similarity.loss`, without its miner."""
+    return {"alpha": alpha, "beta": beta, "base": base, "mining_margin": None, "reduction": "mean"}
+
+
+def nca(*, softmax_scale: float = 1.0) -> dict[str, Any]:
+    """``NCALoss`` as `refengine.losses.nca.loss`; an anchor whose probability underflows is left out there."""
+    return {"scale": softmax_scale, "objective": "log", "normalize_x": True, "reduction": "valid_anchor"}
+
+
+def lifted_structure(*, neg_margin: float = 1.0, pos_margin: float = 0.0) -> dict[str, Any]:
+    """``LiftedStructureLoss`` as `refengine.losses.lifted_structure.loss`; a positive margin is taken from both."""
+    return {"margin": neg_margin - pos_margin, "half_factor": True, "normalize_x": True, "reduction": "mean"}
+
+
+def margin(*, margin: float = 0.2, nu: float = 0.0) -> dict[str, Any]:
+    """``MarginLoss`` as `refengine.losses.margin.loss`, whose beta is an argument: 1.2 there."""
+    return {"margin": margin, "normalize_x": True, "counting": "triplets", "reduction": "divisor"} | _only(
+        "nu", nu, 0.0
+    )
+
+
+def proxy_nca(*, softmax_scale: float = 1.0) -> dict[str, Any]:
+    """``ProxyNCALoss`` as `refengine.losses.proxy_nca.loss`: the own proxy stands in the denominator."""
+    return {"scale": softmax_scale, "include_positive": True}
+
+
+def proxy_anchor(*, margin: float = 0.1, alpha: float = 32.0) -> dict[str, Any]:
+    """``ProxyAnchorLoss`` as `refengine.losses.proxy_anchor.loss`."""
+    return {"scale": alpha, "margin": margin}
+
+
+def soft_triple(*, la: float = 20.0, gamma: float = 0.1, margin: float = 0.01) -> dict[str, Any]:
+    """``SoftTripleLoss`` as `refengine.losses.soft_triple.loss`, without its regularizer of centres."""
+    return {"scale": la, "gamma": gamma, "margin": margin, "tau": 0.0}
+
+
+def sub_center_arcface(*, margin: float = 28.6, scale: float = 64.0) -> dict[str, Any]:
+    """``SubCenterArcFaceLoss`` as `refengine.losses.sub_center_arcface.loss`; its margin is in degrees."""
+    return arcface(margin=margin, scale=scale)
+
+
 def _only(name: str, value: float, possible: float) -> dict[str, Any]:
     if value != possible:
         raise ValueError(f"{name} must be {possible:g}, which is what the loss here has, got {value!r}")
