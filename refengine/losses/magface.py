@@ -115,10 +115,10 @@ def logits_value_and_vjp(
         own = xp.sum(xp.where(hot, c, 0.0), axis=1)
         *_, turn = with_margin(xp, own, xp.sqrt((1 - own) * (1 + own)), m, boundary)
         da = xp.where(moves == 0, 0.0, scale * xp.sum(xp.where(hot, g, 0.0), axis=1) * turn * moves) + 0 * m * own
-        return tuple_of(xp, dtype, z, dc, da)
+        return _results(xp, dtype, z, dc, da)
 
 
-def tuple_of(xp: Any, dtype: Any, value: Array, *parts: Array) -> Any:
+def _results(xp: Any, dtype: Any, value: Array, *parts: Array) -> tuple[Any, Any]:
     """Value and cotangents in the dtype of the inputs."""
     return xp.astype(value, dtype, copy=False), tuple(xp.astype(part, dtype, copy=False) for part in parts)
 
@@ -217,7 +217,7 @@ def loss_value_and_vjp(
         inside = (a >= margins[0]) & (a <= upper)
         pulled = own_slopes * turn + regularizer * of_rows * (a - upper) * (a + upper) / upper / upper / a / a
         dx = dx + xp.where(inside, pulled, 0.0) * rows.to_x[0]
-        return tuple_of(xp, dtype, reduce(xp, losses, reduction), dx, dw)
+        return _results(xp, dtype, reduce(xp, losses, reduction), dx, dw)
 
 
 def lambda_bound(
