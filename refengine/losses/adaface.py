@@ -132,7 +132,7 @@ def update_vjp(
         da = ema_weight_on_new * (of_mean / n + of_deviation * slopes) + 0 * (new_mean + new_deviation)
         old = 1 - ema_weight_on_new
         parts = (da, old * of_mean + 0 * new_mean, old * of_deviation + 0 * new_deviation)
-        return tuple(xp.astype(part, dtype, copy=False) for part in parts)  # type: ignore[return-value]
+        return tuple(xp.astype(part, dtype, copy=False) for part in parts)
 
 
 def logits(

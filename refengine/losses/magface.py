@@ -115,12 +115,7 @@ def logits_value_and_vjp(
         own = xp.sum(xp.where(hot, c, 0.0), axis=1)
         *_, turn = with_margin(xp, own, xp.sqrt((1 - own) * (1 + own)), m, boundary)
         da = xp.where(moves == 0, 0.0, scale * xp.sum(xp.where(hot, g, 0.0), axis=1) * turn * moves) + 0 * m * own
-        return tuple_of(xp, dtype, z, dc, da)
-
-
-def tuple_of(xp: Any, dtype: Any, value: Array, *parts: Array) -> Any:
-    """Value and cotangents in the dtype of the inputs."""
-    return xp.astype(value, dtype, copy=False), tuple(xp.astype(part, dtype, copy=False) for part in parts)
+        return _results(xp, dtype, z, dc, da)
 
 
 def loss(
@@ -217,7 +212,7 @@ def loss_value_and_vjp(
         inside = (a >= margins[0]) & (a <= upper)
         pulled = own_slopes * turn + regularizer * of_rows * (a - upper) * (a + upper) / upper / upper / a / a
         dx = dx + xp.where(inside, pulled, 0.0) * rows.to_x[0]
-        return tuple_of(xp, dtype, reduce(xp, losses, reduction), dx, dw)
+        return _results(xp, dtype, reduce(xp, losses, reduction), dx, dw)
 
 
 def lambda_bound(
@@ -284,6 +279,12 @@ def _shape(low: Array, high: Array) -> Any:
 def _good(xp: Any, low: Array, high: Array, below: Array, above: Array, s: Array) -> Any:
     margins = (below >= 0) & (below <= above) & (above < inf)
     return (low > 0) & (low < high) & (high < inf) & margins & (s > 0) & (s < inf)
+
+
+def _results(xp: Any, dtype: Any, value: Array, one: Array, other: Array) -> tuple[Any, tuple[Any, Any]]:
+    """Value and cotangents in the dtype of the inputs."""
+    value, one, other = (xp.astype(part, dtype, copy=False) for part in (value, one, other))
+    return value, (one, other)
 
 
 def _rows(
