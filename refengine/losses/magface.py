@@ -11,9 +11,10 @@ from refengine._arrays import as_float64, check_option, check_shape, elementwise
 from refengine.distributions._counts import cotangents, result
 from refengine.domains import Array, Labels, NonNegative, Positive, Real
 from refengine.losses import _heads
-from refengine.losses._angle import BOUNDARIES, with_margin
+from refengine.losses._angle import with_margin
 from refengine.losses._heads import Cosine, check_range, check_scale
 from refengine.losses._rows import label_entropy, reduce, spread
+from refengine.losses.arcface import BOUNDARIES
 
 __all__ = [
     "lambda_bound",

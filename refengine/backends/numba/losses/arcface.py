@@ -8,9 +8,8 @@ from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.losses._heads import ARCFACE, logits_and_vjp, loss_and_vjp
 from refengine.losses import arcface as reference
-from refengine.losses._angle import BOUNDARIES
 from refengine.losses.arcface import *
-from refengine.losses.arcface import _check_constants
+from refengine.losses.arcface import BOUNDARIES, _check_constants
 
 
 @kernel_of(reference.logits)
