@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numba
+import numpy as np
 
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba import _gamma
@@ -13,14 +14,9 @@ from refengine.backends.numba.distributions import _gamma as density
 from refengine.distributions import inverse_gamma as reference
 from refengine.distributions.inverse_gamma import *
 
-_BLOCK, _TWO_PI = density.BLOCK, density.TWO_PI
-_stages, _finish, _plain, _valid, _workspace = (
-    density.stages,
-    density.finish,
-    density.plain,
-    density.valid,
-    density.workspace,
-)
+_BLOCK, _ROWS, _TWO_PI = density.BLOCK, density.ROWS, density.TWO_PI
+_stages, _as_it_stands, _finish = density.stages, density.as_it_stands, density.finish
+_plain, _valid = density.plain, density.valid
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -35,22 +31,22 @@ def _on_edge(x, a, b):
 
 @numba.njit(error_model="numpy", cache=True, forceinline=True)
 def _block(g, x, a, b, value, dx, da, db):
-    (t, e, factor), work = _workspace()
-    size = x.size
-    for i in range(size):
+    work = np.empty((_ROWS, _BLOCK))  # one array of fixed shape, so that LLVM sees that its rows are apart
+    t, e, factor = work[5], work[6], work[7]
+    for i in range(x.size):
         t[i] = b[i] / x[i]
-        e[i] = _gamma.minus_product(b[i], x[i], a[i], 0.0) / x[i]
+        close = _gamma.minus_product(b[i], x[i], a[i], 0.0) / x[i]
+        e[i] = close if _plain(t[i]) & _plain(x[i]) & _plain(a[i] * x[i]) else t[i] - a[i]
         factor[i] = t[i] / x[i] / x[i] / _TWO_PI
-    _stages(t[:size], e, factor, a, work)
-    for i in range(size):
-        if 0.0 < x[i] < math.inf and _valid(a[i], b[i]):
-            gap = e[i] if _plain(t[i]) and _plain(x[i]) and _plain(a[i] * x[i]) else t[i] - a[i]
-            found, slope = _finish(t[i], gap, factor[i], a[i], x[i], b[i], -1.0, work, i)
-            value[i], dx[i] = found, (gap - 1.0) / x[i] * g[i]
-            da[i], db[i] = slope * g[i], -gap / b[i] * g[i]
-        else:
-            found, by_x, by_a, by_b = _on_edge(x[i], a[i], b[i])
-            value[i], dx[i], da[i], db[i] = found, by_x * g[i], by_a * g[i], by_b * g[i]
+    _stages(-1.0, x, a, b, work)
+    for i in range(x.size):
+        if work[4, i] == 0.0:
+            if 0.0 < x[i] < math.inf and _valid(a[i], b[i]):
+                found = _as_it_stands(-1.0, x[i], a[i], b[i], t[i], e[i], work[8, i], work[9, i], work[10, i])
+            else:
+                found = _on_edge(x[i], a[i], b[i])
+            work[0, i], work[1, i], work[2, i], work[3, i] = found
+    _finish(g, work, value, dx, da, db)
 
 
 @parallel

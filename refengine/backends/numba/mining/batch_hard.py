@@ -8,6 +8,7 @@ import numpy as np
 from refengine._arrays import check_option
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba.losses._distances import square_of_difference
 from refengine.backends.numba.losses._rows import contiguous, scalar
 from refengine.mining._batch import TIE_RULES, checked
 from refengine.mining.batch_hard import *
@@ -15,19 +16,11 @@ from refengine.mining.batch_hard import batch_hard as reference
 
 
 @scalar
-def _square_distance(u, v):
-    total = 0.0
-    for k in range(u.shape[0]):
-        total += (u[k] - v[k]) * (u[k] - v[k])
-    return total
-
-
-@scalar
 def _hardest(x, y, i):
     """The farthest positive and the nearest negative of anchor i; -1 where there is none."""
     positive, negative, farthest, nearest = -1, -1, -1.0, np.inf
     for j in range(x.shape[0]):
-        distance = _square_distance(x[i], x[j])
+        distance = square_of_difference(x[i], x[j])
         if y[j] == y[i] and j != i and distance > farthest:
             positive, farthest = j, distance
         elif y[j] != y[i] and distance < nearest:
