@@ -246,7 +246,7 @@ def maximum_likelihood(data: Real) -> Parameters:
 
     >>> found = maximum_likelihood(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     >>> round(float(found.concentration), 12)  # 1 / log(2 / (1 + 1 / sqrt(3))) - 1
-    3.213227150266
+    3.212285966742
     """
     xp, dtype, _, found, kappa = _fitted(data)
     return Parameters(xp.astype(found.mu, dtype, copy=False), xp.astype(kappa, dtype, copy=False))
@@ -289,8 +289,7 @@ def _fitted(data: Array) -> tuple[Any, ...]:
             kappa = xp.maximum(kappa + step, kappa / 4)
             if not bool(xp.abs(step) > 1e-15 * kappa):
                 break
-        lost = xp.where(xp.isfinite(kappa), 0.0, xp.nan)
-        return xp, dtype, x, found._replace(mu=found.mu + lost), kappa
+        return xp, dtype, x, found._replace(mu=found.mu + 0.0 * kappa), kappa
 
 
 def _score(xp: Any, kappa: Array, x: Array) -> tuple[Array, Array]:
