@@ -24,7 +24,9 @@ extensions = [
     "walk_pages",
     "figures",
     "densities",
+    "loss_figures",
     "alternatives",
+    "presets_table",
 ]
 exclude_patterns = ["_build", "_generated", "_extensions"]
 nitpicky = True

@@ -122,7 +122,7 @@ def fresh_cases(operation: Operation, salt: str = "fresh", every: int = 5) -> tu
     return tuple(found)
 
 
-def agrees_with_exact(operation: Operation, backend: str, salt: str = "fresh", every: int = 5) -> None:
+def agrees_with_exact(operation: Operation, backend: str, salt: str = "fresh", every: int = 10) -> None:
     """Points that the golden file has never seen, against the exact tier itself."""
     assert_right(f"{backend} fresh", run_cases(operation, backend, fresh_cases(operation, salt, every)))
 

@@ -22,6 +22,7 @@ def test_golden(operation: Operation, backend: str) -> None:
     assert np.median(errors) <= 1
 
 
+@pytest.mark.sampled(2)
 def test_layouts(operation: Operation, backend: str) -> None:
     checks.agrees_in_every_layout(operation, backend)
 

@@ -3,10 +3,10 @@
 ``sigma(m) = lgamma(m + 1/2) - m log m + m - log(2 pi)/2`` and its derivative, for ``r = 1/m`` in (0, 4], as
 ``-r P(r) / Q(r)`` and ``r^2 P(r) / Q(r)``: each quotient interpolates at Chebyshev's nodes, drawn towards r = 0,
 where the function is least smooth. The error is below 4e-18, and no sum of P or Q cancels. By the same method
-``(lgamma(2 + s) / s - lgamma'(2)) / s`` for abs(s) <= 1/2, ``digamma(1 + s) / (1 + s - root)`` for s in [0, 1],
-``exp(z^2) erfc(z) / r`` for ``r = 1 / (1 + z)`` in (0, 1/2], and ``s(m) / r^2`` and ``(psi(y + 1/2) - psi(y) - 1/(2y)) / r^2``
-of ``Gamma(y + 1/2) / Gamma(y) = sqrt(m) exp(s(m))``, ``m = y - 1/4``, for ``r = 1/m`` in (0, 4/3]. ``(artanh(x) - x) / x^3``
-in x^2 is a polynomial, for abs(x) <= 1/3.
+``(lgamma(2 + s) / s - lgamma'(2)) / s`` for abs(s) <= 1/2, ``digamma(1 + s) / (1 + s - root)`` for s in [0, 1] and
+``exp(z^2) erfc(z) / r`` for ``r = 1 / (1 + z)`` in (0, 1/2]; and for ``r = 1/m`` in (0, 4/3], with ``m = y - 1/4``, the
+quotients by r^2 of ``log(Gamma(y + 1/2) / Gamma(y) / sqrt(m))`` and of its derivative to y, less 1/(2y).
+``(artanh(x) - x) / x^3`` for abs(x) <= 1/3 is a polynomial in x^2.
 """
 
 from __future__ import annotations

@@ -68,19 +68,41 @@ def draw(app: Any) -> None:
     pyplot.close(figure)
 
 
+def script_of(name: str) -> Any:
+    """A script of docs/example as a module."""
+    spec = util.spec_from_file_location(name, HERE / "example" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
 def draw_examples(app: Any) -> None:
     """Let the scripts draw theirs."""
     for name, picture in EXAMPLES.items():
-        spec = util.spec_from_file_location(name, HERE / "example" / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        script = util.module_from_spec(spec)
-        spec.loader.exec_module(script)
-        script.draw(TARGET.parent / picture)
+        script_of(name).draw(TARGET.parent / picture)
+
+
+def train_digits(app: Any) -> None:
+    """The figure and the table of the digits, which take half a minute: when a loss or the script has changed."""
+    picture, table = TARGET.parent / "digits.svg", TARGET.parent / "digits_table.txt"
+    losses = Path(str(import_module("refengine.losses").__file__)).parent
+    newest = max(f.stat().st_mtime for f in (HERE / "example" / "digits.py", *losses.glob("*.py")))
+    if all(made.exists() and made.stat().st_mtime > newest for made in (picture, table)):
+        return
+    script = script_of("digits")
+    found = script.compare()
+    script.draw(picture, found)
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (script.HEADER, *script.rows(found)):
+        lines += [f"   {'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(row)]
+    table.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("builder-inited", draw)
     app.connect("builder-inited", draw_examples)
+    app.connect("builder-inited", train_digits)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from densities import picture
+from loss_figures import picture as loss_picture
 from sphinx.addnodes import pending_xref
 from sphinx.util.inspect import stringify_signature
 
@@ -90,8 +91,10 @@ def documented(module: Any, homes: dict[str, str]) -> str:
 
 def module_page(module: Any, homes: dict[str, str]) -> str:
     name = module.__name__.removeprefix("refengine.")
-    drawn = picture(name)
-    shown = f".. image:: /_generated/{drawn}\n   :alt: The density over its parameters\n\n" if drawn else ""
+    drawn, said = picture(name), "The density over its parameters"
+    if drawn is None and (drawn := loss_picture(name)):
+        said = "The loss, its decision boundaries and its gradients in the plane"
+    shown = f".. image:: /_generated/{drawn}\n   :alt: {said}\n\n" if drawn else ""
     return title(name) + shown + documented(module, homes)
 
 

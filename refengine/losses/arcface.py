@@ -8,11 +8,16 @@ from typing import Any
 from refengine._arrays import check_number, check_option
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
-from refengine.losses._heads import GRADIENTS, Cosine, Target
+from refengine.losses._heads import GRADIENTS, Cosine, Head, Target
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
 
 BOUNDARIES = ("none", "monotonic", "easy", "clip", "identity")
+
+
+def head(*, scale: float = 64.0, margin: float = 0.5, boundary: str = "none", gradient: str = "exact") -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    return Head(scale, target_of(scale, margin, boundary, gradient))
 
 
 def logits(
@@ -44,7 +49,7 @@ def logits(
     >>> logits(np.array([[0.0, 0.5]]), np.array([0]), scale=2.0, margin=np.pi / 6).round(15).tolist()
     [[-1.0, 1.0]]
     """
-    return _heads.logits(cosine, labels, scale, _target(scale, margin, boundary, gradient))
+    return _heads.logits(cosine, labels, scale, target_of(scale, margin, boundary, gradient))
 
 
 def logits_vjp(
@@ -79,7 +84,7 @@ def logits_value_and_vjp(
     gradient: str = "exact",
 ) -> tuple[Array, tuple[Array]]:
     """``logits`` and its vjp."""
-    return _heads.logits_value_and_vjp(g, cosine, labels, scale, _target(scale, margin, boundary, gradient))
+    return _heads.logits_value_and_vjp(g, cosine, labels, scale, target_of(scale, margin, boundary, gradient))
 
 
 def loss(
@@ -112,7 +117,7 @@ def loss(
     >>> round(float(np.log1p(np.e)), 15)
     1.313261687518223
     """
-    return _heads.loss(x, weight, labels, scale, _target(scale, margin, boundary, gradient), reduction)
+    return _heads.loss(x, weight, labels, scale, target_of(scale, margin, boundary, gradient), reduction)
 
 
 def loss_vjp(
@@ -160,16 +165,16 @@ def loss_value_and_vjp(
     reduction: str = "mean",
 ) -> tuple[Array, tuple[Array, Array]]:
     """``loss`` and its vjp from the same cosines."""
-    target = _target(scale, margin, boundary, gradient)
+    target = target_of(scale, margin, boundary, gradient)
     return _heads.loss_value_and_vjp(g, x, weight, labels, scale, target, reduction)
 
 
-def _target(scale: float, margin: float, boundary: str, gradient: str) -> Target:
+def target_of(scale: float, margin: float, boundary: str, gradient: str) -> Target:
     _check_constants(scale, margin, boundary, gradient)
-    return _heads.with_gradient(lambda xp, c, sine: _margin(xp, c, sine, margin, boundary), gradient)
+    return _heads.with_gradient(lambda xp, c, sine: angular_margin(xp, c, sine, margin, boundary), gradient)
 
 
-def _margin(xp: Any, c: Array, sine: Array, margin: float, boundary: str) -> tuple[Any, Any, Any]:
+def angular_margin(xp: Any, c: Array, sine: Array, margin: float, boundary: str) -> tuple[Any, Any, Any]:
     """The target's value for ``cos(theta) = c, sin(theta) = sine``, minus its derivative to theta, its slope in c.
 
     cos(theta + m) = c cos m - sine sin m and sin(theta + m) = sine cos m + c sin m: the angle itself is not needed.

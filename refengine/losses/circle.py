@@ -13,13 +13,14 @@ included, 0.
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 
-from refengine._arrays import check_labels, check_number, check_option, promote
-from refengine.domains import Array, Labels, Real
+from refengine._arrays import check_labels, check_number, check_option, elementwise, promote
+from refengine.distributions._counts import cotangents, result
+from refengine.domains import Array, Labels, NonNegative, Real
 from refengine.losses._pairs import (
     ANCHOR_REDUCTIONS,
     anchor_shares,
@@ -37,6 +38,8 @@ from refengine.losses._pairs import (
 from refengine.losses._rows import REDUCTIONS, across, check_rows_and_classes, direction, one_hot, reduce, spread
 
 __all__ = [
+    "boundary_radius",
+    "boundary_radius_vjp",
     "loss",
     "loss_class",
     "loss_class_value_and_vjp",
@@ -255,6 +258,29 @@ def loss_class_value_and_vjp(
         dw = across(xp, slopes.T @ unit, unit_w) / length_w[0] / length_w[1]
         value = xp.astype(reduce(xp, losses, reduction), dtype, copy=False)
         return value, (xp.astype(dx, dtype, copy=False), xp.astype(dw, dtype, copy=False))
+
+
+def boundary_radius(margin: NonNegative) -> Array:
+    r"""The radius of the decision boundary in the plane of the similarities.
+
+    .. math:: s_n^2 + (1 - s_p)^2 = 2 m^2, \qquad r = \sqrt 2 \, m
+
+    margin: broadcasts; float64 unless it is float32. The centre is :math:`(s_p, s_n) = (1, 0)`. It is the boundary for
+    one positive and one negative, and a circle where :math:`s_n > -m` and :math:`s_p < 1 + m`, so that both weights are
+    positive. A margin that is negative or infinite: nan. Source: Sun et al. 2020, eq. 9.
+
+    >>> round(float(boundary_radius(0.25)), 12)
+    0.353553390593
+    """
+    xp, dtype, m = elementwise(margin=margin)
+    return result(xp, dtype, sqrt(2) * m, (m >= 0) & (m < inf))
+
+
+def boundary_radius_vjp(g: Array, margin: NonNegative) -> tuple[Array]:
+    r"""Cotangent of the margin: :math:`\sqrt 2 \, g`."""
+    like = margin
+    xp, dtype, g, m = elementwise(g=g, margin=margin)
+    return cotangents(g, dtype, (m >= 0) & (m < inf), (sqrt(2) + 0 * m, like))
 
 
 def _rows(

@@ -7,9 +7,14 @@ from typing import Any
 
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, Target, check_range, check_scale
+from refengine.losses._heads import Cosine, Head, Target, check_range, check_scale
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def head(*, scale: float = 64.0, m1: float = 1.0, m2: float = 0.5, m3: float = 0.0, gradient: str = "exact") -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    return Head(scale, _target(scale, m1, m2, m3, gradient))
 
 
 def logits(

@@ -8,18 +8,21 @@ from typing import Annotated, Any
 import numpy as np
 
 from refengine._arrays import elementwise
-from refengine.distributions._counts import cotangents, finite, result
-from refengine.domains import Array, Integers, Labels, Real, Unit
+from refengine.distributions._counts import cotangents, finite, result, sigmoid
+from refengine.domains import Array, Integers, Interval, Labels, NonNegative, Real, Unit
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, Target, check_range, check_scale
+from refengine.losses._heads import Cosine, Head, Target, check_range, check_scale
 
 __all__ = [
+    "head",
     "logits",
     "logits_value_and_vjp",
     "logits_vjp",
     "loss",
     "loss_value_and_vjp",
     "loss_vjp",
+    "lower_bound",
+    "lower_bound_vjp",
     "margin_bound",
     "scale_bound",
     "scale_bound_vjp",
@@ -27,6 +30,12 @@ __all__ = [
 
 Classes = Annotated[Array, Integers(2)]
 Dimensions = Annotated[Array, Integers(1)]
+Margin = Annotated[Array, Interval(0, 2, closed=True)]
+
+
+def head(*, scale: float = 64.0, margin: float = 0.35) -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    return Head(scale, _target(scale, margin))
 
 
 def logits(cosine: Cosine, labels: Labels, *, scale: float = 64.0, margin: float = 0.35) -> Array:
@@ -139,6 +148,44 @@ def scale_bound_vjp(g: Array, classes: Classes, probability: Unit) -> tuple[Arra
     xp, dtype, g, n, p = elementwise(g=g, classes=classes, probability=probability)
     with np.errstate(all="ignore"):
         return cotangents(g, dtype, _good(xp, n, p), ((n - 1) / n / p / (1 - p), like))
+
+
+def lower_bound(classes: Classes, scale: NonNegative, margin: Margin) -> Array:
+    r"""The least loss that any rows and class vectors can have at this scale and margin.
+
+    .. math:: L \ge \log(1 + (C - 1) e^{-s (C / (C - 1) - m)})
+
+    classes, scale, margin: broadcast together; float64 unless scale and margin are float32. Without a margin it is
+    `refengine.losses.normface.lower_bound`, and it is attained where that is: a margin takes s m from the logit of
+    every label, whatever the angles. At a margin above C / (C - 1) the best row has a probability below 1 / C. Fewer
+    than 2 classes, a number that is not whole, a scale or margin out of range: nan.
+    Source: Wang et al. 2017 (NormFace), section 3, with the margin of Wang et al. 2018 (CosFace), eq. 4.
+
+    >>> round(float(lower_bound(2, 1.0, 0.5)), 12) == round(float(np.log1p(np.exp(-1.5))), 12)
+    True
+    """
+    xp, dtype, n, s, m = elementwise(classes=classes, scale=scale, margin=margin)
+    with np.errstate(all="ignore"):
+        z = xp.log(n - 1) - s * (n / (n - 1) - m)
+        value = xp.maximum(z, 0.0 * z) + xp.log1p(xp.exp(-xp.abs(z)))
+        return result(xp, dtype, value, _bounded(xp, n, s, m))
+
+
+def lower_bound_vjp(g: Array, classes: Classes, scale: NonNegative, margin: Margin) -> tuple[Array, Array]:
+    r"""Cotangents of scale and margin: :math:`-\sigma(z) (C / (C - 1) - m)` and :math:`s \, \sigma(z)`.
+
+    :math:`z = \log(C - 1) - s (C / (C - 1) - m)` is what the softplus is taken of, sigma the logistic function.
+    """
+    likes = scale, margin
+    xp, dtype, g, n, s, m = elementwise(g=g, classes=classes, scale=scale, margin=margin)
+    with np.errstate(all="ignore"):
+        gap = n / (n - 1) - m
+        share = sigmoid(xp, xp.log(n - 1) - s * gap)
+        return cotangents(g, dtype, _bounded(xp, n, s, m), *zip((-share * gap, share * s), likes, strict=True))
+
+
+def _bounded(xp: Any, n: Array, s: Array, m: Array) -> Any:
+    return finite(xp, n) & (n >= 2) & (s >= 0) & (s < math.inf) & (m >= 0) & (m <= 2)
 
 
 def margin_bound(classes: Classes, dimensions: Dimensions) -> Array:

@@ -4,11 +4,83 @@ from __future__ import annotations
 
 from typing import Any
 
-from refengine.domains import Array, Labels, Real
+from refengine.domains import Array, Labels, NonNegative, Real
 from refengine.losses import _heads
+from refengine.losses._heads import Cosine
 from refengine.losses._psi import psi_target
 
-__all__ = ["loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def logits(
+    cosine: Cosine,
+    labels: Labels,
+    row_lengths: NonNegative,
+    class_lengths: NonNegative,
+    *,
+    margin: float = 4.0,
+    annealing: float = 0.0,
+    gradient: str = "exact",
+) -> Array:
+    r"""Inner products, given as cosines and lengths, with the margin in the angle of the label's class.
+
+    .. math:: z_{ij} = \|w_j\| \|x_i\| c_{ij} \;(j \ne y_i), \qquad
+              z_{i y_i} = \|w_{y_i}\| \|x_i\| \frac{\lambda \cos\theta_i + \psi(\theta_i)}{1 + \lambda}
+
+    with :math:`\psi(\theta) = (-1)^k \cos(m \theta) - 2k` for :math:`\theta \in [k \pi / m, (k + 1) \pi / m]`.
+    cosine: (N, C) in [-1, 1], labels: (N,) integers below C, row_lengths: (N,), class_lengths: (C,); result (N, C),
+    float64 unless every floating array is float32. A cosine outside [-1, 1], a length that is negative or not finite:
+    nan. Margin m >= 1; annealing lambda >= 0, which `refengine.losses.sphereface.annealing` lowers while training.
+    Wrong shapes, labels, options, or constants out of range are a ValueError; values of a wrong kind a TypeError.
+    Source: Liu et al. 2016, section 3 (L-Softmax).
+
+    >>> import numpy as np
+    >>> logits(np.array([[-1.0, 0.25]]), np.array([0]), [2.0], [1.0, 4.0], margin=2.0).tolist()  # psi(pi) = 1 - 2 m
+    [[-6.0, 2.0]]
+    """
+    target = psi_target(margin, annealing, "piecewise", gradient)
+    return _heads.logits_with_lengths(None, cosine, labels, (row_lengths, class_lengths), target)[0]
+
+
+def logits_vjp(
+    g: Array,
+    cosine: Cosine,
+    labels: Labels,
+    row_lengths: NonNegative,
+    class_lengths: NonNegative,
+    *,
+    margin: float = 4.0,
+    annealing: float = 0.0,
+    gradient: str = "exact",
+) -> tuple[Array, Array, Array]:
+    r"""Cotangents of cosine, row_lengths and class_lengths.
+
+    With t the label's cosine with its margin, and :math:`e_{ij}` that or :math:`c_{ij}`,
+
+    .. math:: \bar c_{ij} = \|x_i\| \|w_j\| g_{ij} \frac{de_{ij}}{dc_{ij}}, \qquad
+              \overline{\|x_i\|} = \sum_j g_{ij} \|w_j\| e_{ij}, \qquad
+              \overline{\|w_j\|} = \sum_i g_{ij} \|x_i\| e_{ij}
+
+    with the slope of `refengine.losses.sphereface.logits_vjp`. Where a length is 0 the first is 0 at every angle.
+    """
+    constants: dict[str, Any] = {"margin": margin, "annealing": annealing, "gradient": gradient}
+    return logits_value_and_vjp(g, cosine, labels, row_lengths, class_lengths, **constants)[1]
+
+
+def logits_value_and_vjp(
+    g: Array,
+    cosine: Cosine,
+    labels: Labels,
+    row_lengths: NonNegative,
+    class_lengths: NonNegative,
+    *,
+    margin: float = 4.0,
+    annealing: float = 0.0,
+    gradient: str = "exact",
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    """``logits`` and its vjp."""
+    target = psi_target(margin, annealing, "piecewise", gradient)
+    return _heads.logits_with_lengths(g, cosine, labels, (row_lengths, class_lengths), target)
 
 
 def loss(

@@ -11,7 +11,7 @@ from refengine._arrays import as_float64, check_shape, elementwise, promote
 from refengine.distributions._counts import cotangents, finite, result
 from refengine.domains import Array, Integers, Labels, NonNegative, Positive, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, check_range
+from refengine.losses._heads import Cosine, Head, check_range, check_scale
 from refengine.losses._rows import direction, label_entropy, one_hot, reduce, spread, tangent
 from refengine.losses.cosine import similarity, similarity_vjp
 
@@ -22,6 +22,7 @@ __all__ = [
     "agent_triplet",
     "agent_triplet_value_and_vjp",
     "agent_triplet_vjp",
+    "head",
     "logits",
     "logits_vjp",
     "loss",
@@ -32,6 +33,11 @@ __all__ = [
 ]
 
 Classes = Annotated[Array, Integers(2)]
+
+
+def head(*, scale: float) -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    return Head(check_scale(scale), _heads.plain)
 
 
 def logits(cosine: Cosine, labels: Labels, scale: Positive) -> Array:

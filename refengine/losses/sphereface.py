@@ -2,14 +2,65 @@ r"""SphereFace, the angular softmax: a margin that multiplies the angle between 
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
-from refengine.domains import Array, Labels, Real
+import numpy as np
+
+from refengine._arrays import elementwise
+from refengine.distributions._counts import finite, result
+from refengine.domains import Array, Count, Labels, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, check_scale
+from refengine.losses._heads import Cosine, Head, check_range, check_scale
 from refengine.losses._psi import psi_target
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = [
+    "annealing",
+    "head",
+    "logits",
+    "logits_value_and_vjp",
+    "logits_vjp",
+    "loss",
+    "loss_value_and_vjp",
+    "loss_vjp",
+]
+
+
+def head(
+    *,
+    margin: float = 4.0,
+    annealing: float = 0.0,
+    scale: float | None = None,
+    psi: str = "piecewise",
+    gradient: str = "exact",
+) -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
+    target = psi_target(margin, annealing, psi, gradient)
+    return Head(None if scale is None else check_scale(scale), target)
+
+
+def annealing(
+    iteration: Count, *, base: float = 1000.0, gamma: float = 0.12, power: float = 1.0, minimum: float = 5.0
+) -> Array:
+    r"""The lambda of `loss` and of `refengine.losses.l_softmax` at a step of the training.
+
+    .. math:: \lambda = \max(\lambda_{\min}, \lambda_0 (1 + \gamma n)^{-p})
+
+    iteration n: broadcasts; float64. The authors' Caffe layer raises n before it uses it: its first step has n = 1.
+    base > 0; gamma, power and minimum >= 0; the defaults are those of face.evoLVe. A negative n, or one that is not
+    whole: nan. Constants out of range are a ValueError, constants that are not real numbers a TypeError.
+    Source: the Caffe layer released with Liu et al. (2017), SphereFace.
+
+    >>> annealing(np.array([0, 25, 10000])).tolist()
+    [1000.0, 250.0, 5.0]
+    """
+    check_scale(base, "base")
+    for name, value in (("gamma", gamma), ("power", power), ("minimum", minimum)):
+        check_range(name, value, 0, inf)
+    xp, dtype, n = elementwise(iteration=iteration)
+    with np.errstate(all="ignore"):
+        found = base * xp.exp(-power * xp.log1p(gamma * n))
+        return result(xp, dtype, xp.where(found > minimum, found, minimum), finite(xp, n))
 
 
 def logits(

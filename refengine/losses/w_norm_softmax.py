@@ -2,10 +2,40 @@ r"""Softmax cross-entropy with normalised class vectors and no bias, the modifie
 
 from __future__ import annotations
 
-from refengine.domains import Array, Labels, Real
+from refengine.domains import Array, Labels, NonNegative, Real
 from refengine.losses import _heads
+from refengine.losses._heads import Cosine
 
-__all__ = ["loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def logits(cosine: Cosine, labels: Labels, row_lengths: NonNegative) -> Array:
+    r"""Cosines times the length of the row.
+
+    .. math:: z_{ij} = \|x_i\| \, c_{ij}
+
+    cosine: (N, C) in [-1, 1], labels: (N,) integers below C, which make no difference here; row_lengths: (N,); result
+    (N, C), float64 unless every floating array is float32. A cosine outside [-1, 1], a length that is negative or not
+    finite: nan. Wrong shapes or labels are a ValueError, values of a wrong kind a TypeError.
+    Source: Liu et al. 2017 (SphereFace), section 3.
+
+    >>> import numpy as np
+    >>> logits(np.array([[0.5, -0.25]]), np.array([0]), np.array([4.0])).tolist()
+    [[2.0, -1.0]]
+    """
+    return _heads.logits_with_lengths(None, cosine, labels, (row_lengths,), _heads.plain)[0]
+
+
+def logits_vjp(g: Array, cosine: Cosine, labels: Labels, row_lengths: NonNegative) -> tuple[Array, Array]:
+    r"""Cotangents of cosine and row_lengths: :math:`\|x_i\| g_{ij}` and :math:`\sum_j g_{ij} c_{ij}`."""
+    return logits_value_and_vjp(g, cosine, labels, row_lengths)[1]
+
+
+def logits_value_and_vjp(
+    g: Array, cosine: Cosine, labels: Labels, row_lengths: NonNegative
+) -> tuple[Array, tuple[Array, Array]]:
+    """``logits`` and its vjp."""
+    return _heads.logits_with_lengths(g, cosine, labels, (row_lengths,), _heads.plain)
 
 
 def loss(x: Real, weight: Real, labels: Labels, *, reduction: str = "mean") -> Array:

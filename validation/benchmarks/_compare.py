@@ -21,8 +21,9 @@ import numba
 class Comparison:
     """Best times in seconds; ``limit`` is the share of the peer's time that may not be exceeded.
 
-    ``floor`` is the time of the work that nobody can avoid (moving the data, the bare matrix products). ``memory`` is
-    the peak of extra bytes of ours and of the peer, where it was asked for and the system tells it.
+    ``floor`` is the time of the work that nobody can avoid (moving the data, the bare matrix products), and
+    ``floor_limit`` how many times it may be taken. ``memory`` is the peak of extra bytes of ours and of the peer, where
+    it was asked for and the system tells it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Comparison:
     limit: float
     floor: float | None = None
     memory: tuple[int, int] | None = None
+    floor_limit: float = float("inf")
 
     @property
     def ratio(self) -> float:
@@ -39,15 +41,22 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        return self.ratio <= self.limit
+        return self.ratio <= self.limit and self.above_floor <= self.floor_limit
+
+    @property
+    def above_floor(self) -> float:
+        """How many times the floor; 0 where none was timed."""
+        return self.ours / self.floor if self.floor else 0.0
 
     def __str__(self) -> str:
         parts = [
             f"{self.name}: {self.ours * 1e3:.2f} ms, {self.peer} {self.theirs * 1e3:.2f} ms, "
-            f"ratio {self.ratio:.3f} (limit {self.limit:g}, {'passed' if self.passed else 'FAILED'})"
+            f"ratio {self.ratio:.3f} ({_verdict(self.ratio, self.limit)})"
         ]
         if self.floor is not None:
-            parts.append(f"floor {self.floor * 1e3:.2f} ms, {self.ours / self.floor:.2f} times it")
+            part = f"floor {self.floor * 1e3:.2f} ms, {self.above_floor:.2f} times it"
+            known = self.floor_limit < float("inf")
+            parts.append(f"{part} ({_verdict(self.above_floor, self.floor_limit)})" if known else part)
         if self.memory is not None:
             parts.append("peak extra memory {:.1f} MiB, {} {:.1f} MiB".format(*self._mebibytes()))
         return "; ".join(parts)
@@ -55,6 +64,10 @@ class Comparison:
     def _mebibytes(self) -> tuple[float, str, float]:
         ours, theirs = self.memory or (0, 0)
         return ours / 2**20, self.peer, theirs / 2**20
+
+
+def _verdict(figure: float, limit: float) -> str:
+    return f"limit {limit:g}, {'passed' if figure <= limit else 'FAILED'}"
 
 
 def compare(
@@ -65,6 +78,7 @@ def compare(
     peer: str,
     limit: float = 1.0,
     floor: Callable[[], Any] | None = None,
+    floor_limit: float = float("inf"),
     rounds: int = 9,
     threads: int | None = None,
     memory: bool = False,
@@ -91,6 +105,7 @@ def compare(
         limit,
         best[2] if floor else None,
         None if peaks[0] is None or peaks[1] is None else (peaks[0], peaks[1]),
+        floor_limit,
     )
 
 

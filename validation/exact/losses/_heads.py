@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import ceil, inf, nan
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from validation.exact.draws import Draw, short
+from validation.exact.draws import Draw, decades, short
 from validation.exact.losses._rows import is_stated, minus_log_softmax, norm, reduce, undefined
 from validation.exact.losses.cosine import cosine as cosine_of
 from validation.exact.number import Number, acos, cos, detached, number, pi, sin, stated
 
 Target: TypeAlias = Callable[[Number], Any]
+Row: TypeAlias = Callable[[int, Any, int], Any]
+Extra: TypeAlias = Callable[[int], tuple[Number, ...]]
 Options: TypeAlias = Callable[[int, np.random.Generator], dict[str, Any]]
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -45,6 +48,48 @@ def loss(
             z[j] = scale * (target(at_end(c)) if j == y else c)
         any_nan = any(is_stated(v, nan) for v in z)
         losses.append(undefined(*x[i], *weight.ravel(), number(scale)) if any_nan else minus_log_softmax(z, y))
+    return reduce(losses, reduction)
+
+
+def logits_of_rows(
+    cosine: Any, labels: Any, scale: Any, row: Row, extra: Extra = lambda i: (), whole: bool = False
+) -> Any:
+    """Scale times what ``row(i, c, y)`` makes of the cosines of one row; nan where a cosine is out of range.
+
+    ``extra(i)`` are the arguments that the row depends on besides; a label's cosine out of range spoils the ``whole``
+    row where the other logits depend on it.
+    """
+    z = np.empty(cosine.shape, dtype=object)
+    for i, y in enumerate(labels):
+        good = [bool(-1 <= c <= 1) for c in cosine[i]]
+        values = row(i, [c if ok else Number(0) for c, ok in zip(cosine[i], good, strict=True)], y)
+        for j, value in enumerate(values):
+            if good[j] and (good[y] or not whole):
+                z[i, j] = value if is_stated(value, nan) else scale * value
+            else:
+                z[i, j] = undefined(cosine[i, j], number(scale), *(extra(i) if j == y or whole else ()))
+    return z
+
+
+def loss_of_rows(
+    x: Any,
+    weight: Any,
+    labels: Any,
+    scale: Any,
+    row: Row,
+    reduction: str,
+    zero: str = "nan",
+    extra: Extra = lambda i: (),
+) -> Any:
+    """-log softmax, at the label, of scale times what ``row(i, c, y)`` makes of the cosines of one row."""
+    losses = []
+    for i, y in enumerate(labels):
+        c = [cosine_of(x[i], w, zero) for w in weight]
+        z = [stated(nan)] if any(is_stated(v, nan) for v in c) else row(i, [*c[:y], at_end(c[y]), *c[y + 1 :]], y)
+        if any(is_stated(v, nan) for v in z):
+            losses.append(undefined(*x[i], *weight.ravel(), number(scale), *extra(i)))
+        else:
+            losses.append(minus_log_softmax(np.array([scale * v for v in z], dtype=object), y))
     return reduce(losses, reduction)
 
 
@@ -203,6 +248,44 @@ def loss_with_lengths(
         any_nan = any(is_stated(v, nan) for v in z)
         losses.append(undefined(*x[i], *weight.ravel()) if any_nan else minus_log_softmax(z, y))
     return reduce(losses, reduction)
+
+
+def logits_with_lengths(cosine: Any, labels: Any, lengths: tuple[Any, ...], target: Target) -> Any:
+    """The target of the label's cosine, the others' cosines, times the lengths of the rows (and of the classes)."""
+    z = np.empty(cosine.shape, dtype=object)
+    for i, j in np.ndindex(z.shape):
+        c, sizes = cosine[i, j], [lengths[0][i], *(a[j] for a in lengths[1:])]
+        if not -1 <= c <= 1 or not all(0 <= a < inf for a in sizes):
+            z[i, j] = undefined(c, *sizes)
+            continue
+        nothing = any(a == 0 for a in sizes)  # no angle makes a difference
+        value: Any = detached(c) if nothing else c
+        value = target(value) if j == labels[i] else value
+        for a in sizes:
+            value = a * value
+        z[i, j] = value
+    return z
+
+
+def with_lengths(draws: Iterator[Draw], rng: np.random.Generator, names: tuple[str, ...]) -> Iterator[Draw]:
+    """The same cosines with lengths of rows (and classes): ordinary, none, many decades, bad ones."""
+    turn = 0
+    for draw in draws:
+        turn += 1
+        low, high = (1e-150, 1e150) if turn % 5 == 0 else (0.1, 30.0)
+        sizes = dict(zip(names, draw.arguments["cosine"].shape, strict=False))
+        given = {name: np.array([decades(rng, low, high) for _ in range(n)]) for name, n in sizes.items()}
+        given = given if turn % 5 == 0 else {name: short(a) for name, a in given.items()}
+        flags = draw.flags
+        if turn % 7 == 3 and given[names[-1]].size:
+            given[names[-1]][0], flags = 0.0, (*flags, "ZERO_NORM")
+        yield replace(draw, arguments=draw.arguments | given, flags=flags)
+        if turn < 4 and given[names[-1]].size:
+            wrong = given[names[-1]].copy()
+            wrong[-1] = (-1.0, inf, nan)[turn - 1]
+            yield replace(
+                draw, arguments=draw.arguments | given | {names[-1]: wrong}, result="invalid", alternatives={}
+            )
 
 
 def psi_target(c: Number, margin: Any, annealing: Any, psi: str) -> Any:

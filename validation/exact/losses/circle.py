@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from validation.exact.draws import Draw, short
 from validation.exact.losses._pairs import similarities, softplus_of_sums
 from validation.exact.losses._rows import reduce, undefined
 from validation.exact.losses.unified import batch_draws, batch_edges, over_anchors, over_rows, similarity_draws
-from validation.exact.number import Number, number
+from validation.exact.number import Number, number, pointwise, sqrt
 
 REDUCTIONS = ("mean", "sum", "none", "nonzero", "valid_anchor")
 WEIGHTS = ("detached", "full")
@@ -76,6 +77,15 @@ def loss_class(x: Any, weight: Any, labels: Any, *, gamma: float, margin: float,
         else:
             losses.append(_one([c[i, y]], [v for j, v in enumerate(c[i]) if j != y], gamma, margin, weights))
     return reduce(losses, reduction)
+
+
+@pointwise
+def boundary_radius(margin: Number) -> Any:
+    """sqrt(2) m.
+
+    Source: sun-2020, eq. 9
+    """
+    return sqrt(number(2)) * margin if 0 <= margin < inf else undefined(margin)
 
 
 def _constants(i: int, full: bool) -> dict[str, Any]:

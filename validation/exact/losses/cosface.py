@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from validation.exact.draws import Draw, decades, short
+from refengine.domains import Integers, Interval
+from validation.exact.draws import Draw, decades, short, spread
 from validation.exact.losses import _heads
 from validation.exact.losses._rows import undefined
-from validation.exact.number import Number, cos, log, number, pi, pointwise, stated
+from validation.exact.number import Number, cos, exp, log, log1p, number, pi, pointwise, stated
 
 
 def logits(cosine: Any, labels: Any, *, scale: float, margin: float) -> Any:
@@ -55,6 +56,18 @@ def scale_bound(classes: Number, probability: Number) -> Any:
 
 
 @pointwise
+def lower_bound(classes: Number, scale: Number, margin: Number) -> Any:
+    """log(1 + (C - 1) e^{-s (C / (C - 1) - m)}).
+
+    Source: wang-2017-normface, section 3
+    """
+    n = float(classes)
+    if not (2 <= n < inf and n == int(n) and 0 <= scale < inf and 0 <= margin <= 2):
+        return undefined(scale, margin)
+    return log1p((number(n) - 1) * exp(-scale * (number(n) / (number(n) - 1) - margin)))
+
+
+@pointwise
 def margin_bound(classes: Number, dimensions: Number) -> Any:
     """1 - cos(2 pi / C) on the circle, else C / (C - 1); two points on a line, and no more.
 
@@ -86,6 +99,17 @@ def draw_logits(rng: np.random.Generator) -> Iterator[Draw]:
 def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
     alternatives = {"margin_of_every_class": margin_of_every_class}
     yield from _heads.draw_loss(rng, _options, lambda _: alternatives, zero=zero_direction)
+
+
+def draw_lower_bound(rng: np.random.Generator) -> Iterator[Draw]:
+    domains = {"classes": Integers(2), "scale": Interval(0, closed=True), "margin": Interval(0, 2, closed=True)}
+    ranges = {"classes": (2.0, 1e15), "scale": (1e-300, 600.0)}
+    yield from spread(rng, domains, None, ranges)
+    for n in (2, 3, 10, 1000):  # next to the largest margin that the centres can keep
+        for scale in (1.0, 64.0):
+            for gap in (-1e-9, 0.0, 1e-9):
+                given = {"classes": n, "scale": scale, "margin": min(n / (n - 1) + gap, 2.0)}
+                yield Draw(given, flags=("CANCELLATION",), difficulty=3)
 
 
 def draw_margin_bound(rng: np.random.Generator) -> Iterator[Draw]:

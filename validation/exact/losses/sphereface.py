@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from math import inf, nan
 from typing import Any
 
 import numpy as np
 
-from validation.exact.draws import Draw, short
+from validation.exact.draws import Draw, decades, short
 from validation.exact.losses import _heads
+from validation.exact.number import Number, number, pointwise, power, stated
+
+
+def annealing(iteration: Any, *, base: Any, gamma: Any, power: Any, minimum: Any) -> Any:
+    """max(lambda_min, lambda_0 (1 + gamma n)^-p).
+
+    Source: liu-2017-sphereface, the Caffe layer
+    """
+    return _annealing(iteration, number(base), number(gamma), number(power), number(minimum))
+
+
+@pointwise
+def _annealing(iteration: Number, base: Number, gamma: Number, p: Number, minimum: Number) -> Any:
+    n = float(iteration)
+    if not (0 <= n < inf and n == int(n)):
+        return stated(nan)
+    found = base * power(1 + gamma * number(n), -p)
+    return found if found > minimum else minimum
 
 
 def logits(cosine: Any, labels: Any, *, margin: float, annealing: float, scale: float, psi: str, gradient: str) -> Any:
@@ -88,3 +107,27 @@ def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
         {"margin": 2.0, "annealing": 0.0, "scale": None, "psi": "piecewise", "gradient": "exact", "reduction": "none"},
         flags=("WRONG_BRANCH",),
     )
+
+
+def draw_annealing(rng: np.random.Generator) -> Iterator[Draw]:
+    def draw(n: Any, constants: dict[str, float], **keywords: Any) -> Draw:
+        return Draw(
+            {"iteration": n}, {"base": 1000.0, "gamma": 0.12, "power": 1.0, "minimum": 5.0} | constants, **keywords
+        )
+
+    for n in range(60):
+        yield draw(n, {})
+    for i in range(150):
+        n = int(decades(rng, 1, 1e7 if i % 2 else 1e3))
+        constants = {
+            "base": short(decades(rng, 1, 1e4)),
+            "gamma": 0.0 if i % 9 == 4 else short(decades(rng, 1e-6, 1)),
+            "power": (1.0, 0.5, 5.0, 35.0, 0.0)[i % 5],
+            "minimum": short(float(rng.uniform(0, 10))) if i % 2 else 0.0,
+        }
+        yield draw(n, constants, flags=("HUGE_PARAMETER",) if i % 2 else ())
+    for n in (0, 7, 1000):  # the floor is met exactly
+        yield draw(n, {"gamma": 0.0, "base": 8.0, "minimum": 8.0}, flags=("TIE",))
+    for value in (-1, 2.5, nan, inf):
+        yield draw(value, {}, result="invalid")
+    yield draw(np.array([[0, 10], [100, 10000]]), {}, flags=("BROADCAST",))

@@ -11,12 +11,24 @@ from validation.exact.draws import Draw
 from validation.exact.losses import _heads
 
 
+def logits(cosine: Any, labels: Any, row_lengths: Any) -> Any:
+    """|x| cos theta_j.
+
+    Source: liu-2017-sphereface, section 3
+    """
+    return _heads.logits_with_lengths(cosine, labels, (row_lengths,), lambda c: c)
+
+
 def loss(x: Any, weight: Any, labels: Any, *, reduction: str) -> Any:
     """-log(e^{|x| cos theta_y} / sum_j e^{|x| cos theta_j}).
 
     Source: liu-2017-sphereface, section 3
     """
     return _heads.loss_with_lengths(x, weight, labels, lambda c: c, reduction)
+
+
+def draw_logits(rng: np.random.Generator) -> Iterator[Draw]:
+    yield from _heads.with_lengths(_heads.draw_logits(rng, lambda i, rng: {}), rng, ("row_lengths",))
 
 
 def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 
 import numba
-import numpy as np
 
 from refengine.backends.numba import _gamma
 

@@ -10,7 +10,7 @@ where ``A = log(p m_n / m_k)`` and ``B = log((1-p) m_n / m_r)``. Near the mode t
 
     m_k (A - t_k) + m_r (B - t_r) - log(2 pi p (1-p) m_n) / 2 + ....
 
-A block of points goes through the formulas in stages, as in the kernel of the beta density.
+A block of points goes through the formulas in stages, as in the kernel of the gamma density.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from refengine.backends.numba._parallel import fused, parallel
 from refengine.distributions import binomial as reference
 from refengine.distributions.binomial import *
 
-_TWO_PI = 2 * math.pi
+_TWO_PI, _OVER_TWO_PI = 2 * math.pi, 0.5 / math.pi
 _SMALL = 1e-290
 _BLOCK = 256
 
@@ -34,16 +34,6 @@ _BLOCK = 256
 @numba.njit(error_model="numpy", cache=True, forceinline=True)
 def _inside(k, n, p):
     return (0.0 < k) & (k < n) & (n < math.inf) & (0.0 < p) & (p < 1.0)
-
-
-@numba.njit(error_model="numpy", cache=True, forceinline=True)
-def _value(k, n, p, near, t, logs, rest):
-    """The value but for sigmas for 0 < k < n and 0 < p < 1, given what the first stages found."""
-    r = n - k
-    if near:
-        return (k + 0.5) * rest[0] + (r + 0.5) * rest[1] + 0.5 * logs[2]
-    left = logs[0] if p > _SMALL else _gamma.log_share(t, p, (n + 0.5) / (k + 0.5))
-    return k * left + r * logs[1] + 0.5 * (1.0 + logs[2])
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -63,38 +53,57 @@ def _on_edge(k, n, p):
 
 
 @numba.njit(error_model="numpy", cache=True)
+def _by_one(k, n, p, t_k, right, rests, excess):
+    """Value and slope on an edge, or where p is next to 0 and the share ``p m_n / m_k`` may not be normal."""
+    if not _inside(k, n, p) or math.floor(k) != k or math.floor(n) != n:
+        return _on_edge(k, n, p)
+    left = _gamma.log_share(t_k, p, (n + 0.5) / (k + 0.5))
+    return k * left + (n - k) * right + rests, (excess + 0.5 * p) / (1.0 - p) / p
+
+
+@numba.njit(error_model="numpy", cache=True)
 def _block(g, k, n, p, value, dp):
-    """A block of points in stages: all but the last are loops without a branch, which run on the vector unit."""
+    """A block of points in stages: all but one are loops without a branch, which run on the vector unit."""
     size = p.size
-    work = np.empty((20, _BLOCK))  # one array of fixed shape, so that LLVM sees that its rows are apart
+    work = np.empty((23, _BLOCK))  # one array of fixed shape, so that LLVM sees that its rows are apart
     excess, near, m, sigma = work[0], work[1], work[2:5], work[5:8]
     t, share, logs, rest = work[8:11], work[11:14], work[14:17], work[17:20]
+    found, slope, ok = work[20], work[21], work[22]
     for i in range(size):
         inside = _inside(k[i], n[i], p[i])
         count, trials, q = (k[i] if inside else 1.0), (n[i] if inside else 2.0), (p[i] if inside else 0.5)
         m_n, m_low = _gamma.two_sum(trials, 0.5)
         excess[i] = _gamma.minus_product(count, q, m_n, m_low)  # m_r t_r; m_k t_k is what it lacks to -1/2
         m_k, m_r = count + 0.5, trials - count + 0.5
-        t_k, t_r = (-0.5 - excess[i]) / m_k, excess[i] / m_r
+        r_k, r_r, by_variance = 1.0 / m_k, 1.0 / m_r, 1.0 / (q * (1.0 - q))
+        t_k, t_r = (-0.5 - excess[i]) * r_k, excess[i] * r_r
         close = (m_n >= 8.0) & (abs(t_k) <= 0.5) & (abs(t_r) <= 0.5)
-        low, high = min(m_k, m_r), max(m_k, m_r)
-        factor = 1.0 / (_TWO_PI * q * (1.0 - q) * m_n) if close else m_n / high / (_TWO_PI * low)
+        ratio_k, ratio_r = m_n * r_k, m_n * r_r
+        factor = (by_variance / m_n if close else min(ratio_k, ratio_r) * max(r_k, r_r)) * _OVER_TWO_PI
         m[0, i], m[1, i], m[2, i], near[i] = m_k, m_r, m_n, 1.0 if close else 0.0
         t[0, i], t[1, i], t[2, i] = t_k, t_r, factor - 1.0
-        share[0, i], share[1, i], share[2, i] = q * (m_n / m_k), (1.0 - q) * (m_n / m_r), factor
+        share[0, i], share[1, i], share[2, i] = q * ratio_k, (1.0 - q) * ratio_r, factor
+        slope[i] = (excess[i] + 0.5 * q) * by_variance
+        whole = (np.floor(count) == count) & (np.floor(trials) == trials)
+        ok[i] = 1.0 if inside & whole & (q > _SMALL) else 0.0
     for row in range(3):
         for i in range(size):
             logs[row, i], rest[row, i] = _gamma.log1p_parts(t[row, i], share[row, i])
             sigma[row, i] = _gamma.sigma(m[row, i])[0]
     for i in range(size):
-        if _inside(k[i], n[i], p[i]) and math.floor(k[i]) == k[i] and math.floor(n[i]) == n[i]:
-            near_logs = (logs[0, i], logs[1, i], logs[2, i])
-            found = _value(k[i], n[i], p[i], near[i] > 0.0, t[0, i], near_logs, (rest[0, i], rest[1, i]))
-            value[i] = found + ((sigma[2, i] - sigma[0, i]) - sigma[1, i])
-            dp[i] = g[i] * ((excess[i] + 0.5 * p[i]) / (1.0 - p[i]) / p[i])
-        else:
-            value[i], slope = _on_edge(k[i], n[i], p[i])
-            dp[i] = g[i] * slope
+        m_k, m_r = m[0, i], m[1, i]
+        by_rests = m_k * rest[0, i] + m_r * rest[1, i]
+        by_logs = (m_k - 0.5) * logs[0, i] + (m_r - 0.5) * logs[1, i] + 0.5
+        main = by_rests if near[i] > 0.0 else by_logs
+        found[i] = main + 0.5 * logs[2, i] + ((sigma[2, i] - sigma[0, i]) - sigma[1, i])
+    for i in range(size):
+        if ok[i] == 0.0:
+            rests = 0.5 * (1.0 + logs[2, i]) + ((sigma[2, i] - sigma[0, i]) - sigma[1, i])
+            found[i], slope[i] = _by_one(k[i], n[i], p[i], t[0, i], logs[1, i], rests, excess[i])
+    for i in range(size):
+        value[i] = found[i]
+    for i in range(size):
+        dp[i] = g[i] * slope[i]
 
 
 @numba.njit(error_model="numpy", cache=True)

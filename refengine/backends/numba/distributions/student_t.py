@@ -1,13 +1,15 @@
 """Value and gradients of Student's log density in one pass.
 
-With ``y = df/2`` and ``m = y - 1/4`` the ratio of gammas is centred, ``Gamma(y + 1/2) / Gamma(y) = sqrt(m) exp(s(m))``,
-where s is a series in 1/m^2 (NIST DLMF 5.11.8 at h = 1/4 and 3/4). Small y are raised by 12,
-``Gamma(y + 1/2) / Gamma(y) = prod_k (y + k) / (y + k + 1/2) * Gamma(y + n + 1/2) / Gamma(y + n)``. Its logarithm
-and those of the scale and of df stand under one logarithm. The derivative to y, less 1/(2y), is
+With ``y = df/2`` and ``m = y - 1/4`` the ratio of gammas is centred, ``Gamma(y + 1/2) / Gamma(y) = sqrt(m) exp(s(m))``
+(NIST DLMF 5.11.8 at h = 1/4 and 3/4); s and the derivative to y of the ratio's logarithm, less 1/(2y), are quotients
+of polynomials (`refengine.backends.numba._polynomials`). A y below 1 is raised by one: the ratio falls by y / (y + 1/2)
+and the derivative grows by 1 / (4 y (y + 1/2) (y + 1)). With ``z = (x - loc) / scale`` and ``q = z^2 / df``
 
-    sum_k 1 / (4 (y + k) (y + k + 1/2) (y + k + 1)) + 1 / (8 m (m + 1/4)) + s'(m),
+    log f = log(Gamma(y + 1/2)^2 / Gamma(y)^2 / (2 pi y)) / 2 - log(scale) - (df + 1) log(1 + q) / 2,
 
-which has no negative term but the small s'.
+where for large q ``scale sqrt(q)``, which is ``|x - loc| / sqrt(df)``, takes the place of scale.
+
+A block of points goes through the formulas in stages, as in the kernel of the gamma density.
 """
 
 from __future__ import annotations
@@ -15,91 +17,130 @@ from __future__ import annotations
 import math
 
 import numba
+import numpy as np
 
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba import _gamma
+from refengine.backends.numba import _gamma, _polynomials
 from refengine.backends.numba._parallel import fused, parallel
 from refengine.distributions import student_t as reference
 from refengine.distributions.student_t import *
 
-_RAISED = 12
-# 2 B_k(1/4) / (k (k-1)) for k = 3, 5, ..., 17
-_C1, _C2, _C3, _C4 = 1 / 64, -5 / 2048, 61 / 49152, -1385 / 1048576
-_C5, _C6, _C7, _C8 = 50521 / 20971520, -2702765 / 402653184, 199360981 / 7516192768, -19391512145 / 137438953472
+_OVER_TWO_PI = 0.5 / math.pi
 _SMALL, _LARGE = 1e-280, 1e280
+_FAR = 2.0  # from this q on, the value stands on log(1 + 1/q)
+_BLOCK = 256
 
 
 @numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
-def _series(m):
-    """s(m) and s'(m)."""
+def _half_step(y):
+    """``(Gamma(y + 1/2) / Gamma(y))^2`` but for a factor exp(2 s), that s, and half of the derivative."""
+    low = y < 1.0
+    raised = y + 1.0 if low else y
+    m = raised - 0.25
     r = 1.0 / m
-    t = r * r
-    value = t * (_C1 + t * (_C2 + t * (_C3 + t * (_C4 + t * (_C5 + t * (_C6 + t * (_C7 + t * _C8)))))))
-    slope = 10.0 * _C5 + t * (12.0 * _C6 + t * (14.0 * _C7 + t * (16.0 * _C8)))
-    slope = 2.0 * _C1 + t * (4.0 * _C2 + t * (6.0 * _C3 + t * (8.0 * _C4 + t * slope)))
-    return value, -r * t * slope
-
-
-@numba.njit(error_model="numpy", cache=True, fastmath={"contract"}, forceinline=True)
-def _normaliser(df):
-    """The factor ``(Gamma(y + 1/2) / Gamma(y))^2 / y`` but for exp(2 s), s, and the derivative to y of half its log."""
-    y = 0.5 * df
-    above, below, number, total = 1.0, 1.0, 0.0, 1.0
-    if y < _RAISED:
-        for k in range(_RAISED):
-            a, b = y + k, y + k + 0.5
-            above *= a
-            below *= b
-            term = a * b * (a + 1.0)
-            number = number * term + total
-            total *= term
-        above /= below
-        y += _RAISED
-    m = y - 0.25
-    s, slope = _series(m)
-    return above * above * m / (0.5 * df), s, 0.25 * number / total + (0.125 / m / y + slope)
+    s = r * (r * (_polynomials.half_step_above(r) / _polynomials.half_step_below(r)))
+    slope = r * (r * (_polynomials.half_step_slope_above(r) / _polynomials.half_step_slope_below(r)))
+    over = 1.0 / (y + 0.5)
+    ratio = y * over
+    square = ratio * ratio * m if low else m
+    return square, s, 0.5 * slope + (0.125 * over / (y * raised) if low else 0.0)
 
 
 @numba.njit(error_model="numpy", cache=True)
-def _log_lead(square, d, scale, df, outer):
-    """Half the logarithm of the first factor over 2 pi and over scale^2 or (x - loc)^2 / df, where it is not plain."""
-    over = math.log(d) - 0.5 * math.log(df) if outer else math.log(scale)
-    return 0.5 * math.log(square / (2 * math.pi)) - over
-
-
-@numba.njit(error_model="numpy", cache=True, forceinline=True)
-def _pointwise(x, df, loc, scale):
+def _by_one(x, df, loc, scale, square, s, slope):
+    """Value and slopes where x or a parameter is outside its domain, or a quotient leaves the range of numbers."""
     if not (0.0 < df < math.inf and 0.0 < scale < math.inf and abs(loc) < math.inf) or math.isnan(x):
         return math.nan, math.nan, math.nan, math.nan
     if abs(x) == math.inf:
         return -math.inf, 0.0, 0.0, 0.0
-    square, s, slope = _normaliser(df)
     d = x - loc
     z = d / scale
-    q = z * z / df
-    under = 1.0 / (1.0 + q)
-    outer = q > 1.0
-    share = 1.0 - under if outer else q * under
-    lead = square / (2 * math.pi) / (d * d / df if outer else scale * scale)
-    plain = _SMALL < lead < _LARGE and q < _LARGE
-    log_lead = 0.5 * math.log(lead) if plain else _log_lead(square, abs(d), scale, df, outer)
+    q = z * (z / df)
+    lead = (
+        0.5 * math.log(square * _OVER_TWO_PI / (0.5 * df)) if square > 1e-300 else 0.5 * math.log(0.75 * df / math.pi)
+    )
     if q < 1.0:
+        share = q / (1.0 + q)
         log_q = math.log1p(q)
-        value = log_lead - 0.5 * (df + 1.0) * log_q
+        value = lead - math.log(scale) - 0.5 * (df + 1.0) * log_q
+        curve = _gamma.log1p_minus(-share)
+        by_x = -((df + 1.0) / df) * (z / scale) / (1.0 + q)
+        by_scale = (z * z / (1.0 + q) - 1.0 / (1.0 + q)) / scale
     else:
-        log_q = math.log1p(q) if q < _LARGE else 2.0 * (math.log(abs(d)) - math.log(scale)) - math.log(df)
-        value = log_lead - 0.5 * df * log_q - 0.5 * math.log1p(1.0 / q)
-    curve = _gamma.log1p_minus(-share) if share <= 0.5 else share - log_q
-    by_x = -(df + 1.0) * share / d if outer else -((df + 1.0) / df) * (z / scale) * under
-    by_scale = ((df * share if outer else z * z * under) - under) / scale
-    return value + s, by_x, 0.5 * (slope + (curve + share / df)), by_scale
+        log_d = math.log(abs(d))
+        share = 1.0 - 1.0 / (1.0 + q)
+        log_q = math.log1p(q) if q < _LARGE else 2.0 * math.log(abs(z)) - math.log(df)
+        if math.isinf(z):
+            log_q = 2.0 * (log_d - math.log(scale)) - math.log(df)
+        value = lead - (log_d - 0.5 * math.log(df)) - 0.5 * df * log_q - 0.5 * math.log1p(1.0 / q)
+        curve = share - log_q
+        by_x = -(df + 1.0) * share / d
+        by_scale = (df * share - 1.0 / (1.0 + q)) / scale
+    return value + s, by_x, slope + 0.5 * (curve + share / df), by_scale
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _block(g, x, df, loc, scale, value, dx, ddf, dloc, dscale):
+    """A block of points in stages: all but one are loops without a branch, which run on the vector unit."""
+    size = x.size
+    work = np.empty((21, _BLOCK))  # one array of fixed shape, so that LLVM sees that its rows are apart
+    found, by_x, by_df, by_scale, ok = work[0], work[1], work[2], work[3], work[4]
+    square, s, slope, d, z, q, under = work[5], work[6], work[7], work[8], work[9], work[10], work[11]
+    t, share, logs, rest = work[12:14], work[14:16], work[16:18], work[18:20]
+    bent = work[20]
+    for i in range(size):
+        square[i], s[i], slope[i] = _half_step(0.5 * df[i])
+    for i in range(size):
+        d[i] = x[i] - loc[i]
+        z[i] = d[i] / scale[i]
+        q[i] = z[i] * (z[i] / df[i])
+        under[i] = 1.0 / (1.0 + q[i])
+        # scale^2 df / 2, or (x - loc)^2 / 2 from where q is large on
+        spread = d[i] * d[i] if q[i] > _FAR else scale[i] * scale[i] * df[i]
+        lead = square[i] * (2.0 * _OVER_TWO_PI) / spread
+        t[0, i], share[0, i] = q[i], 1.0 + q[i]
+        t[1, i], share[1, i] = lead - 1.0, lead
+        plain = (_SMALL < lead) & (lead < _LARGE) & (q[i] < _LARGE) & (_SMALL < spread) & (spread < _LARGE)
+        known = (0.0 < df[i]) & (df[i] < math.inf) & (0.0 < scale[i])
+        ok[i] = 1.0 if plain & known & (square[i] > _SMALL) else 0.0
+    for k in range(2):
+        for i in range(size):
+            logs[k, i], rest[k, i] = _gamma.log1p_parts(t[k, i], share[k, i])
+    for i in range(size):
+        near = min(q[i] * under[i], 0.5)
+        bent[i] = _gamma.log1p_minus(under[i] / (1.0 - under[i]) if q[i] > _FAR else -near)  # log(1 + t) - t for this t
+    for i in range(size):
+        n = df[i]
+        far, outer = q[i] > _FAR, q[i] > 1.0
+        part = 1.0 - under[i] if outer else q[i] * under[i]  # q / (1 + q)
+        inverse = under[i] / part  # 1/q
+        tail = n * logs[0, i] + (bent[i] + inverse) if far else (n + 1.0) * logs[0, i]
+        found[i] = 0.5 * (logs[1, i] - tail) + s[i]
+        curve = part - logs[0, i] if outer else bent[i]
+        by_df[i] = slope[i] + 0.5 * (curve + part / n)
+        by_x[i] = -(n + 1.0) * part / d[i] if outer else -((n + 1.0) / n) * (z[i] / scale[i]) * under[i]
+        by_scale[i] = ((n * part if outer else z[i] * z[i] * under[i]) - under[i]) / scale[i]
+    for i in range(size):
+        if ok[i] == 0.0:
+            one = _by_one(x[i], df[i], loc[i], scale[i], square[i], s[i], slope[i])
+            found[i], by_x[i], by_df[i], by_scale[i] = one
+    for i in range(size):  # one loop for each result: LLVM does not see that these arrays are apart
+        value[i] = found[i]
+    for i in range(size):
+        dx[i] = g[i] * by_x[i]
+    for i in range(size):
+        dloc[i] = -g[i] * by_x[i]
+    for i in range(size):
+        ddf[i] = g[i] * by_df[i]
+    for i in range(size):
+        dscale[i] = g[i] * by_scale[i]
 
 
 @parallel
 def _loop(g, x, df, loc, scale, value, dx, ddf, dloc, dscale):
-    for i in numba.prange(x.size):
-        value[i], by_x, by_df, by_scale = _pointwise(x[i], df[i], loc[i], scale[i])
-        dx[i], ddf[i], dloc[i], dscale[i] = g[i] * by_x, g[i] * by_df, -g[i] * by_x, g[i] * by_scale
+    for k in numba.prange((x.size + _BLOCK - 1) // _BLOCK):
+        i = slice(k * _BLOCK, (k + 1) * _BLOCK)
+        _block(g[i], x[i], df[i], loc[i], scale[i], value[i], dx[i], ddf[i], dloc[i], dscale[i])
 
 
 @kernel_of(reference.log_prob)

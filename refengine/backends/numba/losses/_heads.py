@@ -17,7 +17,7 @@ from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._rows import (
     contiguous,
     dot,
-    entropy_row,
+    exponential_row,
     largest_of,
     make_orthogonal,
     rows_of,
@@ -153,50 +153,83 @@ def _tangent(u, v, e):
 
 
 @scalar
-def _clipped(row, length):
+def _scaled(row, factor):
+    """Cosines from products with class vectors."""
     for j in range(row.shape[0]):
-        c = row[j] / length[j]
+        c = row[j] * factor[j]
         row[j] = 1 if c > 1 else (-1 if c < -1 else c)  # min and max would pass over nan
 
 
+@scalar
+def _multiplied(row, factor, slope):
+    each = np.empty_like(factor[:1])
+    each[0] = slope  # in the precision of the row
+    for j in range(row.shape[0]):
+        row[j] *= each[0] * factor[j]
+
+
 @parallel
-def _every_row(c, unit, weight, y, length, amplitude, free, kind, p, q, r, exact, g, losses, to_x, to_w):
+def _every_row(
+    c, unit, weight, y, factor, size, amplitude, free, sized, kind, p, q, r, exact, g, losses, apart, to_x, to_w
+):
+    """Losses; the buffer becomes their derivatives to the products of directions and class vectors.
+
+    ``apart`` gets, of a label that is not among these but in to_x and to_w, what it gives to the row's logits.
+    """
     linear = _linear(kind, p, q) or not exact
     for i in numba.prange(c.shape[0]):
+        label = y[i]
         own = np.empty_like(unit[i])
-        unit_row(weight[y[i]], own)
-        _clipped(c[i], length)
+        unit_row(weight[label], own)
+        if sized and size[label] == 0:  # it takes the direction that it meets
+            own[:] = unit[i]
+        if sized:
+            for j in range(c.shape[1]):
+                c[i, j] *= factor[j]
+        else:
+            _scaled(c[i], factor)
         angle, supplement, sine = _angle(unit[i], own)
         cosine = math.cos(angle) if angle < supplement else -math.cos(supplement)
         value, fall = _target(kind, angle, supplement, sine, cosine, p, q, r)
         fall = fall if exact else sine
-        c[i, y[i]] = value
-        losses[i] = entropy_row(c[i], y[i], amplitude[i])
+        c[i, label] = value * size[label] if sized else value
+        losses[i], total = exponential_row(c[i], label, amplitude[i])
         slope = g[i] if free else g[i] * amplitude[i]
-        label = slope * c[i, y[i]]
-        for j in range(c.shape[1]):
-            c[i, j] *= slope / length[j]
+        at_label = slope * c[i, label]
+        _multiplied(c[i], factor, slope / total)
         if abs(cosine) < 0.8 and abs(fall) < 4 * sine:
             # the label is one among the others: together they may cancel
             steep = 1.0 if linear else fall / sine  # of the target in the cosine
-            c[i, y[i]] *= steep
-            radial, turned = value - steep * cosine, 0.0
+            c[i, label] = steep * at_label * factor[label]
+            radial, turned, apart[i] = value - steep * cosine, 0.0, 0.0
         else:
-            c[i, y[i]] = 0
-            radial, turned = value, fall
+            c[i, label] = 0
+            radial, turned, apart[i] = value, fall, at_label * value
         _tangent(unit[i], own, to_x[i])
         _tangent(own, unit[i], to_w[i])
+        along_x, along_w = at_label * (size[label] if sized else 1.0), at_label * (amplitude[i] if free else 1.0)
+        along_w = along_w if sized else along_w * factor[label]
+        whole = linear and turned != 0 and free  # the two parts are those of the other vector itself
         for k in range(unit.shape[1]):
-            to_x[i, k] = label * (turned * to_x[i, k] + (radial * unit[i, k] if free else 0.0))
-            to_w[i, k] *= label * turned / length[y[i]] * (amplitude[i] if free else 1.0)
+            if whole:
+                to_x[i, k] = along_x * (own[k] + (value - cosine) * unit[i, k])
+            else:
+                to_x[i, k] = along_x * (turned * to_x[i, k] + (radial * unit[i, k] if free else 0.0))
+            if whole and sized:
+                to_w[i, k] = along_w * (unit[i, k] + (value - cosine) * own[k])
+            else:
+                to_w[i, k] = along_w * (turned * to_w[i, k] + (radial * own[k] if sized else 0.0))
 
 
 @parallel
-def _towards_classes(unit, x, weight, y, amplitude):
-    """A row of zeros takes its class's direction for its own."""
+def _towards_classes(unit, x, weight, y, amplitude, sized):
+    """A row of zeros takes its class's direction for its own; beside a class of zeros, any."""
     for i in numba.prange(unit.shape[0]):
         if largest_of(x[i]) == 0:
             unit_row(weight[y[i]], unit[i])
+            if sized and unit[i, 0] != unit[i, 0] and largest_of(weight[y[i]]) == 0:
+                unit[i, :] = 0
+                unit[i, 0] = 1
             amplitude[i] = 0
 
 
@@ -234,36 +267,52 @@ def logits_and_vjp(g, cosine, labels, scale, kind, constants, gradient):
     return z.astype(dtype, copy=False), (dc.astype(dtype, copy=False),)
 
 
-def loss_and_vjp(g, x, weight, labels, scale, kind, constants, gradient, reduction):
-    """The loss, and the cotangents of x and weight unless g is None; without a scale, the rows' lengths are theirs."""
+def loss_and_vjp(
+    g, x, weight, labels, scale, kind, constants, gradient, reduction, *, weight_length=False, to_scale=False
+):
+    """The loss, and the cotangents of x and weight unless g is None; without a scale, the rows' lengths are theirs.
+
+    With ``weight_length`` the logits have the class vectors' lengths too; ``to_scale`` asks for the scale's cotangent.
+    """
     dtype, x, weight, y = _checked(x, weight, labels, reduction)
     rows, free = rows_of(g, len(x), reduction), scale is None
     unit, largest, norm = unit_vectors(x)
-    weight, length, rescaled = _tamed(weight)
-    losses, to_x, to_w = np.empty(len(x)), np.empty_like(x), np.empty_like(x)
+    weight, length, rescaled = _tamed(weight, weight_length)
+    losses, apart, to_x, to_w = np.empty(len(x)), np.empty(len(x)), np.empty_like(x), np.empty_like(x)
     p, q, r = (*map(float, constants), 0.0, 0.0)[:3]
     with np.errstate(all="ignore"):
         amplitude = np.asarray(largest * norm, dtype) if free else np.full(len(x), scale, dtype)
         if free:
-            _towards_classes(unit, x, weight, y, amplitude)
+            _towards_classes(unit, x, weight, y, amplitude, weight_length)
         buffer = np.matmul(unit, weight.T)
-        constants = free, kind, p, q, r, gradient == "exact"
-        _every_row(buffer, unit, weight, y, length, amplitude, *constants, rows, losses, to_x, to_w)
+        size = length if rescaled is None else length * rescaled
+        factor = (np.ones_like(length) if rescaled is None else rescaled) if weight_length else 1 / length
+        constants = free, weight_length, kind, p, q, r, gradient == "exact"
+        _every_row(buffer, unit, weight, y, factor, size, amplitude, *constants, rows, losses, apart, to_x, to_w)
         value = np.asarray(reduce(np, losses, reduction)).astype(dtype, copy=False)[()]
         if g is None:
             return value, ()
         dx, dw = np.matmul(buffer, weight), np.matmul(buffer.T, x if free else unit)
+        slope = (np.sum(np.einsum("ij,ij->i", dx, unit, dtype=np.float64) + apart) / scale,) if to_scale else ()
         if free:
             dx += to_x
         else:
             _finish_rows(dx, unit, to_x, largest, norm)
-        _finish_classes(dw, weight, length)
-        _add_targets(dw, to_w, y)
-        return value, (dx, dw / rescaled[:, None] if rescaled is not None else dw)
+        if not weight_length:
+            _finish_classes(dw, weight, length)
+            _add_targets(dw, to_w, y)
+        if rescaled is not None:
+            dw = dw / rescaled[:, None]
+        if weight_length:
+            _add_targets(dw, to_w, y)
+        return value, (dx, dw, *(np.asarray(s).astype(dtype, copy=False)[()] for s in slope))
 
 
-def _tamed(weight):
-    """``weight, lengths, divisor``: the class vectors as they are, or divided by their largest entries."""
+def _tamed(weight, zeros=False):
+    """``weight, lengths, divisor``: the class vectors as they are, or divided by their largest entries.
+
+    A class of zeros is left without a direction, or with ``zeros`` as it is.
+    """
     squares = np.empty(len(weight))
     square_lengths(weight, squares)
     bound = _TAME[weight.dtype.name]
@@ -271,6 +320,8 @@ def _tamed(weight):
         return weight, np.sqrt(squares).astype(weight.dtype), None
     with np.errstate(all="ignore"):
         _, largest, norm = unit_vectors(weight)
+        if zeros:
+            largest, norm = np.where(largest == 0, 1, largest), np.where(largest == 0, 0, norm)
         return contiguous(weight / largest[:, None], weight.dtype), norm, largest
 
 

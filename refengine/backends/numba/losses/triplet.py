@@ -10,6 +10,7 @@ import numpy as np
 from refengine._arrays import as_float64, check_shape
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba.losses._distances import square_of_difference
 from refengine.backends.numba.losses._rows import contiguous, rows_of, scalar
 from refengine.losses import triplet as reference
 from refengine.losses._rows import across, direction, reduce
@@ -131,36 +132,88 @@ def _loss(g, anchor, positive, negative, margin, squared, soft, reduction):
     return value, tuple(v.astype(dtype, copy=False) for v in (da, dp, dn))
 
 
-@scalar
-def _anchor(a, x, labels, margin, squared, soft, weights, uniform, losses, own, row):
-    """All triplets of one anchor: losses in order, weights of its distances to ``row``, its own gradient to ``own``.
+@parallel
+def _squares(x, squares):
+    for i in numba.prange(x.shape[0]):
+        for j in range(x.shape[0]):
+            squares[i, j] = square_of_difference(x[i], x[j])
 
-    Returns the sum of the losses, and how many are not 0. ``weights`` holds one for each triplet, unless ``uniform``.
+
+@scalar
+def _many(a, p, d, squares, negative, margin, squared, row):
+    """Sum of the hinges of all negatives beside one positive, how many are active, and how many were left out.
+
+    Where positive and negative lie apart as seen from the anchor, at an angle whose cosine is below 3/4, the difference
+    of their distances has the digits that it needs, and so has that of the directions; unless it is at the kink.
+    """
+    total, active, left = 0.0, 0, 0
+    for j in range(d.shape[0]):
+        size = d[p] + d[j] + abs(margin)
+        h = d[p] - d[j] + margin
+        product = d[p] * d[j] if not squared else math.sqrt(d[p] * d[j])
+        aligned = squares[a, p] + squares[a, j] - squares[p, j] > 1.5 * product
+        on, near = negative[j] and h > 1e-9 * size, negative[j] and abs(h) <= 1e-9 * size
+        taken = on and not aligned
+        total += h if taken else 0.0
+        row[j] -= 1.0 if taken else 0.0
+        active += 1 if taken else 0
+        left += 1 if near or (on and aligned) else 0
+    return total, active, left
+
+
+@scalar
+def _one(x, a, p, j, margin, squared, soft, da, dp, dn):
+    """The loss of one triplet and its slope, from the vectors; ``da`` gets the anchor's gradient of the difference."""
+    da[:], dp[:], dn[:] = 0.0, 0.0, 0.0
+    if squared:
+        difference = _squared(x[a], x[p], x[j], da, dp, dn)
+    else:
+        difference = _unsquared(x[a], x[p], x[j], da, dp, dn)
+    return _hinge(difference if soft else difference + margin, soft)
+
+
+@scalar
+def _anchor(a, x, labels, margin, squared, soft, tame, squares, weights, uniform, losses, own, row, fast):
+    """All triplets of one anchor: losses in order, the weights of its distances, its own gradient to ``own``.
+
+    Triplets that need the vectors give their weights to ``row``, the rest, where the distances are enough and the
+    weights give the anchor's gradient too, to ``fast``. Returns the sum of the losses, and how many are not 0.
+    ``weights`` holds one for each triplet, unless ``uniform``.
     """
     n, width = x.shape
     da, dp, dn = np.empty(width), np.empty(width), np.empty(width)
     total, active, t = 0.0, 0, 0
-    d = np.empty(n)
+    d, negative = np.empty(n), labels != labels[a]
     for j in range(n):
-        d[j] = _distance(x[a], x[j], da)
-        d[j] = d[j] * d[j] if squared else d[j]
+        if tame:
+            d[j] = squares[a, j] if squared else math.sqrt(squares[a, j])
+        else:
+            d[j] = _distance(x[a], x[j], da)
+            d[j] = d[j] * d[j] if squared else d[j]
     for p in range(n):
-        if p == a or labels[p] != labels[a]:
+        if p == a or negative[p]:
             continue
-        for j in range(n):
-            if labels[j] == labels[a]:
+        if tame:
+            part, count, left = _many(a, p, d, squares, negative, margin, squared, fast)
+            total += part
+            active += count
+            fast[p] += count
+            if left == 0:
                 continue
-            if not soft and d[p] - d[j] + margin < -1e-9 * (d[p] + d[j] + abs(margin)):  # far below the hinge
+        for j in range(n):
+            if not negative[j]:
+                continue
+            h, size = d[p] - d[j] + margin, d[p] + d[j] + abs(margin)
+            below = not soft and h < -1e-9 * size
+            if tame and h > 1e-9 * size:
+                product = d[p] * d[j] if not squared else math.sqrt(d[p] * d[j])
+                below = not squares[a, p] + squares[a, j] - squares[p, j] > 1.5 * product
+            if below:  # far below the hinge, or done
                 if not uniform:
                     losses[t] = 0.0
                 t += 1
                 continue
-            da[:], dp[:], dn[:] = 0.0, 0.0, 0.0
-            if squared:
-                difference = _squared(x[a], x[p], x[j], da, dp, dn)
-            else:
-                difference = _unsquared(x[a], x[p], x[j], da, dp, dn)
-            loss, slope = _hinge(difference if soft else difference + margin, soft)
+            loss, slope = _one(x, a, p, j, margin, squared, soft, da, dp, dn)
             total += loss
             active += 0 if loss <= 0 else 1
             if not uniform:
@@ -175,20 +228,42 @@ def _anchor(a, x, labels, margin, squared, soft, weights, uniform, losses, own, 
 
 
 @parallel
-def _batch(x, labels, margin, squared, soft, starts, weights, uniform, losses, sums, active, pairs, dx):
+def _batch(
+    x, labels, margin, squared, soft, tame, squares, starts, weights, uniform, losses, sums, active, pairs, fast, dx
+):
     for a in numba.prange(x.shape[0]):
         own = slice(starts[a], starts[a + 1])
         sums[a], active[a] = _anchor(
-            a, x, labels, margin, squared, soft, weights[own], uniform, losses[own], dx[a], pairs[a]
+            a,
+            x,
+            labels,
+            margin,
+            squared,
+            soft,
+            tame,
+            squares,
+            weights[own],
+            uniform,
+            losses[own],
+            dx[a],
+            pairs[a],
+            fast[a],
         )
     for j in numba.prange(x.shape[0]):
         direction = np.empty(x.shape[1])
         for a in range(x.shape[0]):
-            if pairs[a, j] == 0:
+            weight = pairs[a, j] + (fast[a, j] + fast[j, a] if tame else 0.0)
+            if weight == 0:
+                continue
+            if tame:
+                if not squared:
+                    weight = weight / math.sqrt(squares[j, a]) if squares[j, a] > 0 else 0.0
+                for k in range(x.shape[1]):
+                    dx[j, k] += (2 * weight if squared else weight) * (x[j, k] - x[a, k])
                 continue
             d = _distance(x[j], x[a], direction)
             for k in range(x.shape[1]):
-                dx[j, k] += pairs[a, j] * (2 * (x[j, k] - x[a, k]) if squared else (direction[k] if d != 0 else 0.0))
+                dx[j, k] += weight * (2 * (x[j, k] - x[a, k]) if squared else (direction[k] if d != 0 else 0.0))
 
 
 @kernel_of(reference.loss)
@@ -223,8 +298,14 @@ def _of_batch(g, x, labels, margin, squared, soft, normalize_x, reduction):
     losses, sums, active = np.empty(0 if uniform else triplets), np.zeros(n), np.zeros(n, dtype=np.int64)
     pairs, dx = np.zeros((n, n)), np.zeros(x.shape)
     rows = contiguous(unit, np.float64)
-    constants = float(margin), bool(squared), bool(soft)
-    _batch(rows, np.ascontiguousarray(y), *constants, starts, weights, uniform, losses, sums, active, pairs, dx)
+    # whether distances alone will do for most triplets: hinges on distances whose squares are numbers
+    tame = uniform and not soft and bool(np.all((np.abs(rows) < 2.0**400) & ((rows == 0) | (np.abs(rows) > 2.0**-400))))
+    squares, fast = np.empty((n, n) if tame else (0, 0)), np.zeros((n, n))
+    if tame:
+        _squares(rows, squares)
+    constants = float(margin), bool(squared), bool(soft), tame, squares
+    totals = losses, sums, active, pairs, fast
+    _batch(rows, contiguous(y, np.int64), *constants, starts, weights, uniform, *totals, dx)
     with np.errstate(all="ignore"):
         divisor = {"mean": triplets, "nonzero": max(int(np.sum(active)), 1)}.get(reduction, 1)
         value = losses if not uniform else np.sum(sums) / np.float64(divisor)

@@ -8,18 +8,11 @@ import numpy as np
 from refengine._arrays import check_option
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba.losses._distances import square_of_difference
 from refengine.backends.numba.losses._rows import contiguous, scalar
+from refengine.mining._batch import TIE_RULES, checked
 from refengine.mining.batch_hard import *
-from refengine.mining.batch_hard import TIE_RULES, _checked
 from refengine.mining.batch_hard import batch_hard as reference
-
-
-@scalar
-def _square_distance(u, v):
-    total = 0.0
-    for k in range(u.shape[0]):
-        total += (u[k] - v[k]) * (u[k] - v[k])
-    return total
 
 
 @scalar
@@ -27,7 +20,7 @@ def _hardest(x, y, i):
     """The farthest positive and the nearest negative of anchor i; -1 where there is none."""
     positive, negative, farthest, nearest = -1, -1, -1.0, np.inf
     for j in range(x.shape[0]):
-        distance = _square_distance(x[i], x[j])
+        distance = square_of_difference(x[i], x[j])
         if y[j] == y[i] and j != i and distance > farthest:
             positive, farthest = j, distance
         elif y[j] != y[i] and distance < nearest:
@@ -44,7 +37,7 @@ def _every_anchor(x, y, positive, negative):
 @kernel_of(reference)
 def batch_hard(x, labels, *, tie_rule="lowest_index"):
     check_option("tie_rule", tie_rule, TIE_RULES)
-    _, x, y = _checked(x, labels)
+    _, x, y = checked(x, labels)
     positive, negative = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
     _every_anchor(contiguous(x, np.float64), contiguous(y, np.int64), positive, negative)
     anchor = np.flatnonzero((positive >= 0) & (negative >= 0))

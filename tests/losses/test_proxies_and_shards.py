@@ -1,0 +1,367 @@
+"""Facts of the heads with margins by length, of the proxy losses, and of classes in parts."""
+
+from __future__ import annotations
+
+import tracemalloc
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refengine.losses import (
+    adaface,
+    arcface,
+    combined_margin,
+    cosface,
+    magface,
+    normface,
+    partial_fc,
+    proxy_anchor,
+    proxy_nca,
+    sharded,
+    soft_triple,
+    sphereface,
+)
+from refengine.losses._heads import Head
+
+RNG = np.random.default_rng(0)
+N, C, D = 7, 11, 5
+X, W, Y = RNG.normal(size=(N, D)), RNG.normal(size=(C, D)), RNG.integers(C, size=N)
+S = 16.0
+
+
+def quality(value: float) -> dict[str, float]:
+    """Statistics of lengths beside which every row of unit length has this quality."""
+    return {"h": 1.0, "eps": 0.0, "mean": 1.0 - value, "deviation": 1.0}
+
+
+UNIT = X / np.linalg.norm(X, axis=1, keepdims=True)
+SAME = {
+    "MagFace with one margin and no regulariser is ArcFace": (
+        partial(magface.loss_value_and_vjp, scale=S, lower_margin=0.4, upper_margin=0.4, regularizer=0.0),
+        partial(arcface.loss_value_and_vjp, scale=S, margin=0.4),
+    ),
+    "so it is beyond pi - m": (
+        partial(
+            magface.loss_value_and_vjp,
+            scale=S,
+            lower_margin=1.4,
+            upper_margin=1.4,
+            regularizer=0.0,
+            boundary="monotonic",
+        ),
+        partial(arcface.loss_value_and_vjp, scale=S, margin=1.4, boundary="monotonic"),
+    ),
+    "AdaFace at quality 0 is CosFace": (
+        partial(adaface.loss_value_and_vjp, scale=S, margin=0.4, h=0.0),
+        partial(cosface.loss_value_and_vjp, scale=S, margin=0.4),
+    ),
+    "AdaFace at quality -1 is ArcFace": (
+        partial(adaface.loss_value_and_vjp, scale=S, margin=0.4, **quality(-1.0)),
+        partial(arcface.loss_value_and_vjp, scale=S, margin=0.4),
+    ),
+    "AdaFace at quality 1 is a combined margin": (
+        partial(adaface.loss_value_and_vjp, scale=S, margin=0.4, **quality(1.0)),
+        partial(combined_margin.loss_value_and_vjp, scale=S, m1=1.0, m2=-0.4, m3=0.8),
+    ),
+    "Proxy-NCA with the positive is NormFace at twice the scale": (
+        partial(proxy_nca.loss_value_and_vjp, scale=4.0, include_positive=True),
+        partial(normface.loss_value_and_vjp, scale=8.0),
+    ),
+    "SoftTriple with one centre is CosFace": (
+        lambda g, x, w, y: _squeezed(
+            soft_triple.loss_value_and_vjp(g, x, w[:, None, :], y, scale=S, margin=0.25, tau=3.0)
+        ),
+        partial(cosface.loss_value_and_vjp, scale=S, margin=0.25),
+    ),
+    "Partial FC with all classes is the combined margin": (
+        lambda g, x, w, y: partial_fc.loss_value_and_vjp(g, x, w, y, np.arange(C), scale=S, m2=0.3),
+        partial(combined_margin.loss_value_and_vjp, scale=S, m2=0.3),
+    ),
+}
+
+
+def _squeezed(found: Any) -> Any:
+    value, (dx, dw) = found
+    return value, (dx, dw[:, 0, :])
+
+
+@pytest.mark.parametrize("said", SAME)
+def test_heads_that_are_the_same(said: str) -> None:
+    (value, gradients), (wanted, wanted_gradients) = (head(1.0, UNIT, W, Y) for head in SAME[said])
+    np.testing.assert_allclose(value, wanted, rtol=1e-13)
+    for got, expected in zip(gradients, wanted_gradients, strict=False):  # a learnt scale has one more
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-13)
+
+
+def test_magface_moves_the_length_and_adaface_does_not() -> None:
+    x = 2 * X / np.linalg.norm(X, axis=1, keepdims=True)
+    inside: dict[str, Any] = {"lower_norm": 1.0, "upper_norm": 3.0, "scale": S, "regularizer": 0.0}
+    outside = inside | {"lower_norm": 2.5}
+    along = [np.sum(magface.loss_vjp(1.0, x, W, Y, **c)[0] * x, axis=1) for c in (inside, outside)]
+    assert np.all(along[0] > 1e-6), "a larger margin costs more"
+    np.testing.assert_allclose(along[1], 0, atol=1e-14)
+    np.testing.assert_allclose(np.sum(adaface.loss_vjp(1.0, X, W, Y)[0] * X, axis=1), 0, atol=1e-14)
+
+
+def test_magface_slope_by_length_is_a_difference_quotient() -> None:
+    at = partial(magface.loss, weight=W, labels=Y, lower_norm=1.0, upper_norm=4.0, scale=S, reduction="none")
+    x, step = 2 * UNIT, 1e-6
+    dx, _ = magface.loss_vjp(np.ones(N), x, W, Y, lower_norm=1.0, upper_norm=4.0, scale=S, reduction="none")
+    quotient = (at(x * (1 + step)) - at(x * (1 - step))) / (2 * step)
+    np.testing.assert_allclose(np.sum(dx * x, axis=1), quotient, rtol=1e-6, atol=1e-8)
+
+
+def test_the_bound_of_magface_makes_the_loss_fall_at_the_lower_end() -> None:
+    published: dict[str, float] = {"lower_norm": 10.0, "upper_norm": 110.0, "lower_margin": 0.45, "upper_margin": 0.8}
+    bound = float(magface.lambda_bound(*published.values(), 64.0))
+    assert 20 < bound < 35, "FaceX-Zoo's weight lies below it, the paper's above"
+    slope = 64.0 * (0.8 - 0.45) / 100  # sin(theta + m) = 1, and the label has no probability
+    assert abs(bound * (1 / 10**2 - 1 / 110**2) / slope - 1) < 1e-12
+
+
+def test_adaface_statistics_of_a_batch_are_an_update_with_all_weight() -> None:
+    norms = np.linalg.norm(X, axis=1)
+    batch = adaface.update(norms, 0.0, 0.0, ema_weight_on_new=1.0)
+    np.testing.assert_allclose([float(v) for v in batch], [norms.mean(), norms.std(ddof=1)], rtol=1e-14)
+    given = adaface.loss(X, W, Y, mean=float(batch.mean), deviation=float(batch.deviation))
+    np.testing.assert_allclose(given, adaface.loss(X, W, Y), rtol=1e-13)
+    assert [float(v) for v in adaface.update(norms, 3.0, 2.0, ema_weight_on_new=0.0)] == [3.0, 2.0]
+
+
+def test_adaface_logits_at_the_quality_of_the_rows_give_the_loss() -> None:
+    norms = np.linalg.norm(X, axis=1)
+    batch = adaface.update(norms, 0.0, 0.0, ema_weight_on_new=1.0)
+    q = adaface.quality(norms, *batch)
+    z = adaface.logits(np.clip(UNIT @ (W / np.linalg.norm(W, axis=1, keepdims=True)).T, -1, 1), Y, q)
+    losses = np.log(np.sum(np.exp(z - z[np.arange(N), Y][:, None]), axis=1))
+    np.testing.assert_allclose(adaface.loss(X, W, Y, reduction="none"), losses, rtol=1e-11)
+
+
+def test_proxy_nca_without_the_positive_is_below_the_loss_with_it() -> None:
+    """log(a + b) - log b: the difference of the two is the softplus of the paper's loss."""
+    paper = proxy_nca.loss(X, W, Y, reduction="none")
+    other = proxy_nca.loss(X, W, Y, include_positive=True, reduction="none")
+    assert np.all(proxy_nca.loss(W, W, np.arange(C), scale=8.0, reduction="none") < 0)
+    np.testing.assert_allclose(other, np.log1p(np.exp(paper)), rtol=1e-13)
+    with pytest.raises(ValueError, match=r"^weight must have shape .* C >= 2"):
+        proxy_nca.loss(X, W[:1], np.zeros(N, int))
+
+
+@pytest.mark.parametrize("module", [proxy_anchor, proxy_nca])
+def test_proxies_and_rows_turn_together(module: Any) -> None:
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(D, D)))
+    value, gradients = module.loss_value_and_vjp(1.0, X, W, Y)
+    other, turned = module.loss_value_and_vjp(1.0, 8 * X @ turn, W @ turn / 4, Y)
+    np.testing.assert_allclose(other, value, rtol=1e-12)
+    for got, wanted, factor, along in zip(turned, gradients, (8, 0.25), (X, W), strict=True):
+        np.testing.assert_allclose(factor * got, wanted @ turn, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(np.sum(wanted * along, axis=1), 0, atol=1e-13)
+
+
+def test_proxy_anchor_with_one_row_and_one_class_apart() -> None:
+    """One row, two proxies at right angles: both logarithms by hand."""
+    x, w = np.array([[1.0, 0.0]]), np.eye(2)
+    wanted = np.log1p(np.exp(-32 * 0.9)) + np.log1p(np.exp(32 * 0.1)) / 2
+    np.testing.assert_allclose(proxy_anchor.loss(x, w, np.array([0])), wanted, rtol=1e-14)
+
+
+def test_soft_triple_takes_the_nearest_centre_for_a_small_gamma() -> None:
+    c = np.random.default_rng(3).uniform(-1, 1, size=(4, 3, 6))
+    z = soft_triple.logits(c, np.zeros(4, int), scale=1.0, gamma=1e-4, margin=0.0)
+    np.testing.assert_allclose(z, c.max(axis=2), rtol=1e-12)
+    z = soft_triple.logits(c, np.zeros(4, int), scale=1.0, gamma=1e9, margin=0.0)
+    np.testing.assert_allclose(z, c.mean(axis=2), rtol=1e-7)
+    same = np.repeat(W[:, None, :], 3, axis=1)
+    assert soft_triple.regularizer(same) == 0
+    assert soft_triple.regularizer(same[:, :1]) == 0
+
+
+HEADS = {
+    "arcface": (arcface.head(scale=S, margin=0.4), partial(arcface.loss_value_and_vjp, scale=S, margin=0.4)),
+    "arcface, straight through": (
+        arcface.head(boundary="monotonic", gradient="straight_through"),
+        partial(arcface.loss_value_and_vjp, boundary="monotonic", gradient="straight_through"),
+    ),
+    "cosface": (cosface.head(), cosface.loss_value_and_vjp),
+    "combined": (
+        combined_margin.head(scale=S, m1=0.9, m2=0.4, m3=0.15),
+        partial(combined_margin.loss_value_and_vjp, scale=S, m1=0.9, m2=0.4, m3=0.15),
+    ),
+    "normface": (normface.head(scale=S), partial(normface.loss_value_and_vjp, scale=S)),
+    "sphereface": (sphereface.head(), sphereface.loss_value_and_vjp),
+    "sphereface on a scale": (
+        sphereface.head(margin=1.7, annealing=1.0, scale=S, psi="cosine"),
+        partial(sphereface.loss_value_and_vjp, margin=1.7, annealing=1.0, scale=S, psi="cosine"),
+    ),
+}
+CUTS = [[], [1], [C - 1], [4, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 9]]
+
+
+def in_shards(head: Head, cuts: list[int], g: Any, x: Any, w: Any, y: Any, reduction: str = "mean") -> Any:
+    """The loss and its gradients as machines would compute them, each with its shard."""
+    ends = [0, *cuts, len(w)]
+    shards = [(start, w[start:end]) for start, end in pairwise(ends)]
+    merged = sharded.merge([sharded.sums(x, part, y, head, start=start) for start, part in shards])
+    found = [sharded.gradients(g, x, part, y, head, merged, start=start, reduction=reduction) for start, part in shards]
+    dw = np.concatenate([part for _, part in found])
+    return sharded.loss(merged, reduction=reduction), (sum(dx for dx, _ in found), dw)
+
+
+def agree(found: Any, wanted: Any) -> None:
+    (value, gradients), (wanted_value, wanted_gradients) = found, wanted
+    np.testing.assert_allclose(value, wanted_value, rtol=2e-14)
+    for got, expected in zip(gradients, wanted_gradients[:2], strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=2e-14 * np.max(np.abs(expected), initial=1.0))
+
+
+@pytest.mark.parametrize("said", HEADS)
+@pytest.mark.parametrize("cuts", CUTS, ids=str)
+def test_shards_give_what_the_whole_gives(said: str, cuts: list[int]) -> None:
+    head, whole = HEADS[said]
+    agree(in_shards(head, cuts, 1.0, X, W, Y), whole(1.0, X, W, Y))
+    g = RNG.normal(size=N)
+    agree(in_shards(head, cuts, g, X, W, Y, reduction="none"), whole(g, X, W, Y, reduction="none"))
+
+
+@pytest.mark.parametrize("said", HEADS)
+def test_shards_keep_singular_points(said: str) -> None:
+    """Rows along their classes, opposite to them, saturated losses of 1e-20 and of 100."""
+    head, whole = HEADS[said]
+    x = np.concatenate([W[[0, 4]] * 3, -W[[2]], W[[7]] + 1e-9 * X[0], 5 * X[:1]])
+    y = np.array([0, 4, 2, 7, 3])
+    for reduction, g in (("none", np.ones(5)), ("sum", 1.0)):
+        found = in_shards(head, [3, 8], g, x, W, y, reduction=reduction)
+        agree(found, whole(g, x, W, y, reduction=reduction))
+        assert all(np.all(np.isfinite(part)) for part in found[1])
+
+
+def test_one_class_alone_has_no_loss() -> None:
+    head, _ = HEADS["arcface"]
+    value, (dx, dw) = in_shards(head, [], 1.0, X, W[:1], np.zeros(N, int))
+    assert value == 0
+    assert not dx.any()
+    assert not dw.any()
+
+
+def test_merging_is_associative() -> None:
+    head, _ = HEADS["cosface"]
+    a, b, c = (sharded.sums(X, W[i : i + 3], Y, head, start=i) for i in (0, 3, 6))
+    merge = sharded.merge
+    for one, other in zip(merge([merge([a, b]), c]), merge([c, merge([b, a])]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-15)
+
+
+@pytest.mark.parametrize("said", HEADS)
+@pytest.mark.parametrize("block", [1, 3, 4, 11, 100])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_blocks_give_what_the_whole_gives(said: str, block: int, dtype: Any) -> None:
+    head, whole = HEADS[said]
+    x, w = X.astype(dtype), W.astype(dtype)
+    value, (dx, dw) = sharded.gradients_in_blocks(1.0, x, w, Y, head, block=block)
+    assert value.dtype == dx.dtype == dw.dtype == dtype
+    wanted, (wanted_x, wanted_w, *_) = whole(1.0, x, w, Y)
+    units = 1e-13 if dtype == np.float64 else 2e-6
+    np.testing.assert_allclose(value, wanted, rtol=units)
+    np.testing.assert_allclose(dx, wanted_x, rtol=units * 100, atol=units)
+    np.testing.assert_allclose(dw, wanted_w, rtol=units * 100, atol=units)
+    assert sharded.loss_in_blocks(x, w, Y, head, block=block) == value
+
+
+def test_blocks_of_strict_arrays() -> None:
+    """Nothing beyond the array API: a stand-in for another array library."""
+    import array_api_strict as other
+
+    head = sphereface.head(scale=S)
+    found = sharded.gradients_in_blocks(1.0, other.asarray(X), other.asarray(W), other.asarray(Y), head, block=4)
+    wanted = sharded.gradients_in_blocks(1.0, X, W, Y, head, block=4)
+    for got, expected in zip((found[0], *found[1]), (wanted[0], *wanted[1]), strict=True):
+        assert isinstance(got, type(other.asarray(0.0)))
+        np.testing.assert_array_equal(np.asarray(got), expected)
+
+
+def peak(function: Any) -> int:
+    """The most bytes that a call holds at once."""
+    tracemalloc.start()
+    function()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+def test_blocks_need_memory_for_a_block_of_classes() -> None:
+    rng = np.random.default_rng(0)
+    n, d, block = 32, 4, 128
+    x, head = rng.normal(size=(n, d)), arcface.head()
+    few, many = (rng.normal(size=(c, d)) for c in (4096, 16384))
+    y = rng.integers(4096, size=n)
+    found = [peak(partial(sharded.loss_in_blocks, x, w, y, head, block=block)) for w in (few, many)]
+    assert found[1] < 1.1 * found[0], "the number of classes makes no difference"
+    assert found[1] < 16 * 8 * n * block + 64 * 1024
+    assert found[1] < peak(partial(arcface.loss, x, many, y)) / 20
+    backward = peak(partial(sharded.gradients_in_blocks, 1.0, x, many, y, head, block=block))
+    assert backward < many.nbytes + 16 * 8 * n * block + 64 * 1024, "the gradient itself and a block"
+
+
+def test_a_share_of_the_classes_keeps_every_label() -> None:
+    rng = np.random.default_rng(5)
+    for rate in (0.1, 0.5, 1.0):
+        labels, uniforms = rng.integers(40, size=6), rng.uniform(size=40)
+        kept = partial_fc.sample(labels, uniforms, rate=rate)
+        assert np.isin(labels, kept).all()
+        assert len(kept) == max(int(rate * 40), len(np.unique(labels)))
+        others = np.setdiff1d(np.arange(40), labels)
+        left, right = np.isin(others, kept), uniforms[others]
+        assert np.max(right[~left], initial=0) <= np.min(right[left], initial=1)
+    assert partial_fc.sample([3], np.zeros(4), rate=1.0).tolist() == [0, 1, 2, 3]
+
+
+def test_classes_that_are_not_sampled_neither_count_nor_move() -> None:
+    kept = np.unique(np.concatenate([Y, [0, 3]]))
+    value, (_, dw) = partial_fc.loss_value_and_vjp(1.0, X, W, Y, kept)
+    rest = np.setdiff1d(np.arange(C), kept)
+    assert not dw[rest].any()
+    spoilt = W.copy()
+    spoilt[rest] = np.nan
+    assert partial_fc.loss(X, spoilt, Y, kept) == value
+    assert value <= combined_margin.loss(X, W, Y)
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "constants", "error", "named"),
+    [
+        (magface.loss, (X, W, Y), {"upper_norm": 10.0}, ValueError, "upper_norm"),
+        (magface.loss, (X, W, Y), {"lower_margin": 0.9}, ValueError, "upper_margin"),
+        (magface.loss, (X, W, Y), {"regularizer": -1.0}, ValueError, "regularizer"),
+        (adaface.loss, (X, W, Y), {"ddof": 2}, ValueError, "ddof"),
+        (adaface.loss, (X, W, Y), {"mean": "1"}, TypeError, "mean"),
+        (adaface.loss, (X, W, Y), {"clip_cos": -1e-3}, ValueError, "clip_cos"),
+        (adaface.update, (np.ones(3), 1.0, 1.0), {"ema_weight_on_new": 1.5}, ValueError, "ema_weight_on_new"),
+        (adaface.update, (np.ones(3), np.ones(2), 1.0), {}, ValueError, "mean"),
+        (proxy_nca.loss, (X, W, Y), {"include_positive": 1}, TypeError, "include_positive"),
+        (proxy_anchor.loss, (X, W, Y), {"margin": -0.1}, ValueError, "margin"),
+        (soft_triple.loss, (X, W, Y), {}, ValueError, "weight"),
+        (soft_triple.loss, (X, W[:, None, :], Y), {"gamma": 0.0}, ValueError, "gamma"),
+        (partial_fc.sample, (Y, np.ones(C)), {"rate": 0.0}, ValueError, "rate"),
+        (partial_fc.sample, (Y, 2 * np.ones(C)), {}, ValueError, "uniforms"),
+        (partial_fc.loss, (X, W, Y, Y), {}, ValueError, "sampled"),
+        (partial_fc.loss, (X, W, Y, np.array([0])), {}, ValueError, "sampled"),
+        (sharded.sums, (X, W, Y, arcface.loss), {}, TypeError, "head"),
+        (sharded.sums, (X, W, Y, arcface.head()), {"start": -1}, ValueError, "start"),
+        (sharded.loss_in_blocks, (X, W, Y, arcface.head()), {"block": 0}, ValueError, "block"),
+        (sharded.loss_in_blocks, (X, W, Y + C, arcface.head()), {}, ValueError, "labels"),
+        (sharded.loss_in_blocks, (X, W[:0], Y, arcface.head()), {}, ValueError, "weight"),
+    ],
+)
+def test_what_is_out_of_range_is_named(
+    function: Any, args: Any, constants: dict[str, Any], error: type[Exception], named: str
+) -> None:
+    with pytest.raises(error, match=f"^{named} must"):
+        function(*args, **constants)
+
+
+def test_a_label_that_no_shard_holds_costs_everything() -> None:
+    merged = sharded.sums(X, W, np.full(N, C), arcface.head())
+    assert sharded.loss(merged) == np.inf

@@ -1,0 +1,163 @@
+"""Losses, value and all gradients: heads against eager PyTorch, losses of pairs against pytorch-metric-learning.
+
+The floor of the heads is three bare products, N x D with D x C and the two that lead back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import util
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_metric_learning import distances, miners, reducers
+from pytorch_metric_learning import losses as peer_losses
+from torch.nn import functional
+
+import refengine
+from validation.benchmarks._compare import Comparison, compare
+
+ROWS, FEATURES, CLASSES = 256, 512, 100_000
+HEADS: dict[str, dict[str, float]] = {
+    "arcface": {"scale": 64.0, "margin": 0.5},
+    "cosface": {"scale": 64.0, "margin": 0.35},
+    "combined_margin": {"scale": 64.0, "m1": 0.9, "m2": 0.4, "m3": 0.15},
+    "sphereface": {"scale": 64.0, "margin": 4.0},
+}
+HEAD_LIMIT, FLOOR_LIMIT = 0.45, 1.25
+SIZES, PAIR_FEATURES, PER_CLASS, PAIR_LIMIT, BATCH_ALL_LIMIT = (1024, 4096), 128, 8, 0.33, 0.05
+
+
+def run() -> Iterator[Comparison]:
+    yield from _heads(np.random.default_rng(0))
+    for size in SIZES:
+        yield from _pairs(np.random.default_rng(size), size)
+
+
+def _heads(rng: np.random.Generator) -> Iterator[Comparison]:
+    x = rng.standard_normal((ROWS, FEATURES), dtype=np.float32)
+    weight = rng.standard_normal((CLASSES, FEATURES), dtype=np.float32)
+    labels = rng.integers(CLASSES, size=ROWS)
+
+    def products() -> Any:
+        cosine = x @ weight.T
+        return cosine @ weight, cosine.T @ x
+
+    for name, constants in HEADS.items():
+        loss = getattr(refengine.backend("numba").losses, name).loss_value_and_vjp
+        ours = partial(loss, 1.0, x, weight, labels, **constants)
+        theirs = torch_head(name, x, weight, labels, constants)
+        agree(ours(), theirs())
+        yield compare(
+            f"losses.{name}.loss, N {ROWS}, D {FEATURES}, C {CLASSES}, float32",
+            ours,
+            theirs,
+            peer="torch eager",
+            limit=HEAD_LIMIT,
+            floor=products,
+            floor_limit=FLOOR_LIMIT,
+            rounds=5,
+            memory=True,
+        )
+
+
+def torch_head(
+    name: str, x: np.ndarray, weight: np.ndarray, labels: np.ndarray, constants: dict[str, float]
+) -> Callable[[], Any]:
+    """Value and gradients by autograd; the margin is put on the labels' cosines alone."""
+    leaves = [torch.from_numpy(a).requires_grad_() for a in (x, weight)]
+    target, index = torch.from_numpy(labels), torch.arange(len(labels))
+    scale = constants["scale"]
+
+    def with_margin(c: torch.Tensor) -> torch.Tensor:
+        if name == "cosface":
+            return c - constants["margin"]
+        angle = torch.acos(c)
+        if name == "arcface":
+            return torch.cos(angle + constants["margin"])
+        if name == "combined_margin":
+            return torch.cos(constants["m1"] * angle + constants["m2"]) - constants["m3"]
+        k = torch.floor(constants["margin"] * angle.detach() / torch.pi)
+        return (1 - 2 * (k % 2)) * torch.cos(constants["margin"] * angle) - 2 * k
+
+    def value_and_gradients() -> Any:
+        cosine = functional.linear(functional.normalize(leaves[0]), functional.normalize(leaves[1])).clamp(-1, 1)
+        logits = scale * cosine.index_put((index, target), with_margin(cosine[index, target]))
+        value = functional.cross_entropy(logits, target)
+        return value, torch.autograd.grad(value, leaves)
+
+    return value_and_gradients
+
+
+def _pairs(rng: np.random.Generator, size: int) -> Iterator[Comparison]:
+    """Unit vectors around the centers of their classes, so that positives are near, and no hinge is always active."""
+    labels = np.repeat(np.arange(size // PER_CLASS), PER_CLASS)
+    centers = rng.standard_normal((size // PER_CLASS, PAIR_FEATURES))
+    x = centers[labels] + rng.standard_normal((size, PAIR_FEATURES))
+    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    mean, plain = reducers.MeanReducer(), distances.LpDistance(normalize_embeddings=False)
+    ours = refengine.backend("numba").losses
+    valid = {"reduction": "valid_anchor"}
+    peers: dict[str, tuple[Any, dict[str, Any]]] = {
+        "circle": (peer_losses.CircleLoss(m=0.25, gamma=80, reducer=mean), {"reduction": "mean"}),
+        "sup_con": (peer_losses.SupConLoss(temperature=0.1, reducer=mean), valid),
+        "multi_similarity": (peer_losses.MultiSimilarityLoss(alpha=2, beta=50, base=0.5, reducer=mean), {"base": 0.5}),
+    }
+    for name, (peer, constants) in peers.items():
+        if util.find_spec(f"refengine.losses.{name}") is None:
+            continue
+        loss = getattr(ours, name).loss_value_and_vjp
+        yield _against(f"{name}.loss", partial(loss, 1.0, x, labels, **constants), _peer(peer, x, labels), size)
+    hardest = _peer(peer_losses.TripletMarginLoss(0.2, distance=plain, reducer=mean), x, labels, _miner(plain))
+    yield _against("triplet, batch-hard", partial(_batch_hard, x, labels), hardest, size)
+    if size == min(SIZES):
+        peer = peer_losses.TripletMarginLoss(0.2, distance=plain, reducer=mean)
+        call = partial(ours.triplet.loss_value_and_vjp, 1.0, x, labels, margin=0.2)
+        yield _against("triplet.loss, batch-all", call, _peer(peer, x, labels), size, BATCH_ALL_LIMIT, rounds=2)
+
+
+def _against(
+    name: str, ours: Callable[[], Any], theirs: Callable[[], Any], size: int, limit: float = PAIR_LIMIT, rounds: int = 5
+) -> Comparison:
+    agree(ours(), theirs())
+    name = f"losses.{name}, N {size}, D {PAIR_FEATURES}, float32"
+    return compare(name, ours, theirs, peer="pytorch-metric-learning", limit=limit, rounds=rounds)
+
+
+def _peer(loss: Any, x: np.ndarray, labels: np.ndarray, miner: Any = None) -> Callable[[], Any]:
+    leaf, target = torch.from_numpy(x).requires_grad_(), torch.from_numpy(labels)
+
+    def value_and_gradient() -> Any:
+        value = loss(leaf, target, miner(leaf, target) if miner else None)
+        return value, torch.autograd.grad(value, [leaf])
+
+    return value_and_gradient
+
+
+def _miner(distance: Any) -> Any:
+    return miners.BatchHardMiner(distance=distance)
+
+
+def _batch_hard(x: np.ndarray, labels: np.ndarray) -> Any:
+    """Mining, the loss of the triplets, and their gradients added up at the rows."""
+    backend = refengine.backend("numba")
+    triplets = backend.mining.batch_hard(x, labels)
+    value, parts = backend.losses.triplet.loss_triplets_value_and_vjp(1.0, *(x[rows] for rows in triplets), margin=0.2)
+    dx = np.zeros_like(x)
+    for rows, part in zip(triplets, parts, strict=True):
+        np.add.at(dx, rows, part)
+    return value, (dx,)
+
+
+def agree(ours: Any, theirs: Any) -> None:
+    """Both compute the same thing: what differs is float32 rounding."""
+    for a, b in zip((ours[0], *ours[1]), (theirs[0], *theirs[1]), strict=True):
+        other = b.detach().numpy()
+        np.testing.assert_allclose(a, other, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(other))))
+
+
+if __name__ == "__main__":
+    for comparison in run():
+        print(comparison, flush=True)
