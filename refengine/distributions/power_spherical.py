@@ -238,7 +238,7 @@ def maximum_likelihood(data: Real) -> Parameters:
     is given where it is the largest in the whole ball too, that is where :math:`\lambda = \sum_n c_n / (1 + c_n) > 0`
     for the cosines c; then it is unique, and :math:`\hat\kappa > 0`, as the mean of :math:`-\log((1 + c)/2)` lies
     below :math:`\log 2 < \psi(2\beta) - \psi(\beta)`. For data so scattered that
-    :math:`\sum_n x_n / (1 + \mu \cdot x_n)` vanishes inside the ball, as those of a concentration below 1 mostly are,
+    :math:`\sum_n x_n / (1 + \mu \cdot x_n)` vanishes inside the ball, as many data of a concentration below 1 are,
     the likelihood may have several maxima (on the circle as many as there are different points), and the estimate is
     nan; likewise for no data, data that are all equal or not finite, and where the right side is not positive. Newton's
     method for both. Other shapes are a ValueError. The score equations of De Cao and Aziz, "The Power Spherical
