@@ -7,24 +7,36 @@ Points x of the simplex and logits lie on the last axis (..., K); temperature is
 from __future__ import annotations
 
 from math import lgamma
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine.distributions import _concrete
+from refengine._arrays import as_float64
+from refengine.distributions import _concrete, _concrete_fit
 from refengine.distributions._noise import uniform as noise
 from refengine.distributions._rows import every, rows, sum_row
 from refengine.distributions._twice import product
 from refengine.domains import Array, Positive, Real, Unit
+from refengine.special._saddle_point import log_quotient
 
 __all__ = [
+    "Parameters",
     "log_prob",
     "log_prob_value_and_vjp",
     "log_prob_vjp",
+    "maximum_likelihood",
+    "maximum_likelihood_vjp",
     "noise",
     "sample",
     "sample_vjp",
 ]
+
+
+class Parameters(NamedTuple):
+    """What `maximum_likelihood` estimates."""
+
+    logits: Real
+    temperature: Positive
 
 
 def log_prob(x: Unit, logits: Real, temperature: Positive) -> Array:
@@ -118,6 +130,61 @@ def sample_vjp(g: Array, noise: Unit, logits: Real, temperature: Positive) -> tu
         _, s, w = _concrete.quantile(xp, u, l, t)
         slopes = _concrete.spread(xp, u, w, t, s * _concrete.less_share(xp, g, s, g * s))
         return _concrete.cotangents(xp, _possible(xp, u, l, t), slopes, (noise, logits, temperature), dtype)
+
+
+def maximum_likelihood(data: Unit) -> Parameters:
+    r"""Logits, as logarithms of probabilities, and temperature of largest likelihood.
+
+    .. math:: \sum_n s_{ni} = \frac NK, \qquad \sum_{ni} (K s_{ni} - 1) v_{ni} = N (K-1), \qquad
+              s_n = \operatorname{softmax}(v_n), \quad v_n = l - t \log x_n
+
+    data: (N, K); logits: (K,), of which the density fixes all but a constant; it is such that :math:`\sum_i e^{l_i} =
+    1`. The log likelihood is concave in l and t, and the estimate exists and is unique unless all rows are equal, or
+    equal up to a factor: the rows' sums are not tested. It is nan then, for fewer than two rows, for K = 1, and where
+    an entry is not in (0, 1]. Newton's method. The score equations of Maddison, Mnih and Teh (2017), section 3.1.
+
+    >>> found = maximum_likelihood([[0.25, 0.75], [0.75, 0.25]])
+    >>> found.logits.round(12).tolist()  # log(1/2)
+    [-0.69314718056, -0.69314718056]
+    """
+    xp, dtype, x = _concrete_fit.observed(data)
+    with np.errstate(all="ignore"):
+        y, (m, t, _, unit) = _fitted(xp, x)
+        logits, _ = _concrete_fit.normalised(xp, m + t / unit * y)
+        return Parameters(xp.astype(logits, dtype, copy=False), xp.astype(t / unit, dtype, copy=False))
+
+
+def maximum_likelihood_vjp(g: Parameters, data: Unit) -> tuple[Array]:
+    r"""Cotangent of the data, by the implicit function theorem.
+
+    The constant of the logits takes :math:`g_l` to :math:`h = g_l - e^l \sum_i g_{li}`, whose entries add up to 0. With
+    (a, b) the inverse of the second derivatives of minus the log likelihood times :math:`(h, g_t)`, and means weighted
+    by :math:`s_n`,
+
+    .. math:: x_{ni} \bar x_{ni} = K t s_{ni} (a_i - \bar a_n)
+              - b \left( 1 - K s_{ni} + K t s_{ni} (y_{ni} - \bar y_n) \right), \qquad y = \log x
+    """
+    xp, dtype, x = _concrete_fit.observed(data)
+    g_logits, g_temperature = (as_float64(xp, "g", part) for part in g)
+    with np.errstate(all="ignore"):
+        y, found = _fitted(xp, x)
+        _, p = _concrete_fit.normalised(xp, found.m + found.t / found.unit * y)
+        to_m = g_logits - p * xp.sum(g_logits)
+        slope = _concrete_fit.cotangent(xp, found, to_m, g_temperature + xp.sum(to_m * y))
+        return (xp.astype(slope / x, dtype, copy=False),)
+
+
+def _fitted(xp: Any, x: Array) -> tuple[Array, _concrete_fit.Fit]:
+    """The logarithm of a row in the middle, and the fit to those of the quotients by it."""
+    x = x if bool(xp.all((x > 0) & (x <= 1))) else x * xp.nan
+    if not x.shape[0]:
+        return xp.full(x.shape[1:], xp.nan), _concrete_fit.fit(xp, x)
+    middle = x[_concrete_fit.middle(xp, xp.log(x)), :]
+    first = middle + xp.zeros_like(x)
+    ratio = (x - first) / first
+    near = xp.abs(ratio) < 0.5
+    d = xp.where(near, xp.log1p(xp.where(near, ratio, 0.0)), log_quotient(xp, x, first, xp.ones_like(x)))
+    return xp.log(middle), _concrete_fit.fit(xp, d)
 
 
 def _zeros(xp: Any, x: Array) -> Array:

@@ -132,7 +132,7 @@ def update_vjp(
         da = ema_weight_on_new * (of_mean / n + of_deviation * slopes) + 0 * (new_mean + new_deviation)
         old = 1 - ema_weight_on_new
         parts = (da, old * of_mean + 0 * new_mean, old * of_deviation + 0 * new_deviation)
-        return tuple(xp.astype(part, dtype, copy=False) for part in parts)  # type: ignore[return-value]
+        return tuple(xp.astype(part, dtype, copy=False) for part in parts)
 
 
 def logits(
@@ -241,7 +241,8 @@ def loss(
     float64 unless both are float32. The quality of a row is `quality` of its length beside ``mean`` and ``deviation``,
     which `update` averages over batches; None stands for those of this batch, as with a weight of 1 on the new ones,
     and with ddof = 1 a batch of one row is nan. Lengths that differ little have few digits in common with their mean:
-    then the quality is known as well as they are, which is less well than the result's unit says. The
+    then the quality is known as well as they are, which is less well than the result's unit says. In the plane, D = 2,
+    the parts of a gradient lie along one line and may cancel near 90 degrees, with the same effect. The
     authors' code takes lengths within 0.001 and 100. A vector of zeros has no direction: nan for its row, and for every
     row where it is a class; in the batch's statistics its length counts. No rows: the mean is nan, the sum 0. The rest
     is as for `logits`. Source: Kim et al. 2022 (AdaFace), section 3.3.

@@ -11,9 +11,10 @@ from refengine._arrays import as_float64, check_option, check_shape, elementwise
 from refengine.distributions._counts import cotangents, result
 from refengine.domains import Array, Labels, NonNegative, Positive, Real
 from refengine.losses import _heads
-from refengine.losses._angle import BOUNDARIES, with_margin
+from refengine.losses._angle import with_margin
 from refengine.losses._heads import Cosine, check_range, check_scale
 from refengine.losses._rows import label_entropy, reduce, spread
+from refengine.losses.arcface import BOUNDARIES
 
 __all__ = [
     "lambda_bound",
@@ -115,12 +116,7 @@ def logits_value_and_vjp(
         own = xp.sum(xp.where(hot, c, 0.0), axis=1)
         *_, turn = with_margin(xp, own, xp.sqrt((1 - own) * (1 + own)), m, boundary)
         da = xp.where(moves == 0, 0.0, scale * xp.sum(xp.where(hot, g, 0.0), axis=1) * turn * moves) + 0 * m * own
-        return tuple_of(xp, dtype, z, dc, da)
-
-
-def tuple_of(xp: Any, dtype: Any, value: Array, *parts: Array) -> Any:
-    """Value and cotangents in the dtype of the inputs."""
-    return xp.astype(value, dtype, copy=False), tuple(xp.astype(part, dtype, copy=False) for part in parts)
+        return _results(xp, dtype, z, dc, da)
 
 
 def loss(
@@ -217,7 +213,7 @@ def loss_value_and_vjp(
         inside = (a >= margins[0]) & (a <= upper)
         pulled = own_slopes * turn + regularizer * of_rows * (a - upper) * (a + upper) / upper / upper / a / a
         dx = dx + xp.where(inside, pulled, 0.0) * rows.to_x[0]
-        return tuple_of(xp, dtype, reduce(xp, losses, reduction), dx, dw)
+        return _results(xp, dtype, reduce(xp, losses, reduction), dx, dw)
 
 
 def lambda_bound(
@@ -286,6 +282,12 @@ def _good(xp: Any, low: Array, high: Array, below: Array, above: Array, s: Array
     return (low > 0) & (low < high) & (high < inf) & margins & (s > 0) & (s < inf)
 
 
+def _results(xp: Any, dtype: Any, value: Array, one: Array, other: Array) -> tuple[Any, tuple[Any, Any]]:
+    """Value and cotangents in the dtype of the inputs."""
+    value, one, other = (xp.astype(part, dtype, copy=False) for part in (value, one, other))
+    return value, (one, other)
+
+
 def _rows(
     xp: Any,
     x: Array,
@@ -312,7 +314,7 @@ def _margin(xp: Any, a: Array, low: float, high: float, below: float, above: flo
     """The margin of each length, and its derivative: 0 where the clip holds; nan for no length."""
     slope = (above - below) / (high - low)
     a = xp.where(a >= 0, a, xp.nan)
-    return below + slope * (xp.clip(a, low, high) - low), xp.where((a >= low) & (a <= high), slope, 0.0)
+    return below + slope * (xp.clip(a, low, high) - low), xp.where((a >= low) & (a <= high), slope + 0 * a, 0.0)
 
 
 def _target(margin: Array, boundary: str) -> Any:

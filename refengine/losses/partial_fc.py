@@ -144,6 +144,6 @@ def _part(x: Array, weight: Array, labels: Array, sampled: Array) -> tuple[Any, 
 
     def spread_out(dw: Array) -> Any:
         held, where = _places(xp, kept, xp.arange(weight.shape[0]))
-        return xp.where(held[:, None], xp.take(dw, where, axis=0), xp.zeros_like(dw[:1]))
+        return xp.where(held[:, None], xp.take(dw, where, axis=0), xp.zeros_like(dw[:1, :]))
 
     return xp.take(weight, kept, axis=0), places, spread_out

@@ -168,8 +168,7 @@ def loss_in_blocks(
     True
     """
     check_option("reduction", reduction, REDUCTIONS)
-    xp, dtype, *_ = _checked(x, weight[:1], labels, 0)
-    check_labels("labels", labels, x.shape[0], weight.shape[0])
+    xp, dtype, x, weight = _checked_whole(x, weight, labels)
     return xp.astype(loss(_merged(x, weight, labels, head, block), reduction=reduction), dtype, copy=False)
 
 
@@ -185,18 +184,17 @@ def gradients_in_blocks(
 ) -> tuple[Array, tuple[Array, Array]]:
     """The loss in blocks, with the cotangents of x and weight: beside them N x (block + D) numbers of memory."""
     check_option("reduction", reduction, REDUCTIONS)
-    xp, dtype, rows, _, _ = _checked(x, weight[:1], labels, 0)
-    check_labels("labels", labels, x.shape[0], weight.shape[0])
+    xp, dtype, x, weight = _checked_whole(x, weight, labels)
     of_rows = spread(xp, g, x.shape[0], reduction)
     merged = _merged(x, weight, labels, head, block)
     value = xp.astype(loss(merged, reduction=reduction), dtype, copy=False)
-    dx, dw = 0 * rows, xp.zeros(weight.shape, dtype=dtype)
+    dx, dw = xp.zeros(x.shape, dtype=xp.float64), xp.zeros(weight.shape, dtype=dtype)
     with np.errstate(all="ignore"):
         for start, part in _blocks(weight, block):
-            *_, classes, y = _checked(x, part, labels, start)
+            *_, rows, classes, y = _checked(x, part, labels, start)
             of_x, of_part = _gradients(xp, of_rows, rows, classes, y, head, merged)
             dx = dx + of_x
-            dw[start : start + block, :] = xp.astype(of_part, dtype, copy=False)
+            dw[start : start + part.shape[0], :] = xp.astype(of_part, dtype, copy=False)
         return value, (xp.astype(dx, dtype, copy=False), dw)
 
 
@@ -209,7 +207,8 @@ def _blocks(weight: Array, block: int) -> Iterator[tuple[int, Array]]:
     """The classes, ``block`` at once, each with the index of its first."""
     if isinstance(block, bool) or not isinstance(block, int) or block < 1:
         raise ValueError(f"block must be an integer of at least 1, got {block!r}")
-    return ((start, weight[start : start + block, :]) for start in range(0, weight.shape[0], block))
+    classes = weight.shape[0]
+    return ((start, weight[start : min(start + block, classes), :]) for start in range(0, classes, block))
 
 
 def _logits(xp: Any, x: Array, weight: Array, y: Array, head: Head) -> tuple[Any, Rows]:
@@ -239,12 +238,24 @@ def _checked(x: Array, weight: Array, labels: Array, start: int) -> tuple[Any, A
     """The arrays in float64, and the labels counted from the shard's first class."""
     if isinstance(start, bool) or not isinstance(start, int) or start < 0:
         raise ValueError(f"start must be an integer of at least 0, got {start!r}")
+    xp, dtype, x, weight = _checked_vectors(x, weight)
+    y = check_labels("labels", labels, x.shape[0])
+    return xp, dtype, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y - start
+
+
+def _checked_whole(x: Array, weight: Array, labels: Array) -> tuple[Any, Any, Any, Any]:
+    """The arrays in their own dtype, of which the blocks are taken."""
+    xp, dtype, x, weight = _checked_vectors(x, weight)
+    check_labels("labels", labels, x.shape[0], weight.shape[0])
+    return xp, dtype, x, weight
+
+
+def _checked_vectors(x: Array, weight: Array) -> tuple[Any, Any, Any, Any]:
     xp, dtype, x, weight = promote(x=x, weight=weight)
     check_rows_and_classes(x, weight)
     if weight.shape[0] == 0:
         raise ValueError(f"weight must have shape (C, D) with C >= 1, got {tuple(weight.shape)}")
-    y = check_labels("labels", labels, x.shape[0])
-    return xp, dtype, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y - start
+    return xp, dtype, x, weight
 
 
 def _checked_sums(merged: Sums, reduction: str) -> tuple[Any, ...]:

@@ -49,7 +49,7 @@ def annealing(
     iteration n: broadcasts; float64. The authors' Caffe layer raises n before it uses it: its first step has n = 1.
     base > 0; gamma, power and minimum >= 0; the defaults are those of face.evoLVe. A negative n, or one that is not
     whole: nan. Constants out of range are a ValueError, constants that are not real numbers a TypeError.
-    Source: Liu et al. 2017 (SphereFace), the Caffe layer of its release.
+    Source: the Caffe layer released with Liu et al. (2017), SphereFace.
 
     >>> annealing(np.array([0, 25, 10000])).tolist()
     [1000.0, 250.0, 5.0]

@@ -270,6 +270,18 @@ def test_blocks_give_what_the_whole_gives(said: str, block: int, dtype: Any) -> 
     assert sharded.loss_in_blocks(x, w, Y, head, block=block) == value
 
 
+def test_blocks_of_strict_arrays() -> None:
+    """Nothing beyond the array API: a stand-in for another array library."""
+    import array_api_strict as other
+
+    head = sphereface.head(scale=S)
+    found = sharded.gradients_in_blocks(1.0, other.asarray(X), other.asarray(W), other.asarray(Y), head, block=4)
+    wanted = sharded.gradients_in_blocks(1.0, X, W, Y, head, block=4)
+    for got, expected in zip((found[0], *found[1]), (wanted[0], *wanted[1]), strict=True):
+        assert isinstance(got, type(other.asarray(0.0)))
+        np.testing.assert_array_equal(np.asarray(got), expected)
+
+
 def peak(function: Any) -> int:
     """The most bytes that a call holds at once."""
     tracemalloc.start()
@@ -340,6 +352,7 @@ def test_classes_that_are_not_sampled_neither_count_nor_move() -> None:
         (sharded.sums, (X, W, Y, arcface.head()), {"start": -1}, ValueError, "start"),
         (sharded.loss_in_blocks, (X, W, Y, arcface.head()), {"block": 0}, ValueError, "block"),
         (sharded.loss_in_blocks, (X, W, Y + C, arcface.head()), {}, ValueError, "labels"),
+        (sharded.loss_in_blocks, (X, W[:0], Y, arcface.head()), {}, ValueError, "weight"),
     ],
 )
 def test_what_is_out_of_range_is_named(

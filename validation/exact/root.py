@@ -28,6 +28,38 @@ def root(equations: Callable[[list[Number]], Sequence[Any]], start: Sequence[flo
     return unknowns
 
 
+def held_root(equations: Callable[[list[Number]], Sequence[Any]], start: Sequence[float]) -> list[Number]:
+    """`root` for several unknowns, at a fraction of the cost: the inverse slopes are held, without a history.
+
+    Two steps give the first and second derivatives of the implicit function all the same: after the first one the
+    values have no first derivative left, so that nothing of the inverse's enters the second. They are no longer right
+    for a third.
+    """
+    enclosed = _enclosed(equations, _polished(equations, [arb(s) for s in start]))
+    inverse, unknowns = _inverse(equations, enclosed), [Number(ball) for ball in enclosed]
+    for _ in range(2):
+        values = [number(v) for v in equations(unknowns)]
+        unknowns = [_followed(*each, values) for each in zip(enclosed, unknowns, inverse, strict=True)]
+    return unknowns
+
+
+def _followed(ball: Any, unknown: Number, row: list[Any], values: list[Number]) -> Number:
+    """The unknown less a row of the inverse slopes times the values, whose ball is known already."""
+    steps = [(v, lambda g, a=a: -(g * a)) for v, a in zip(values, map(number, row), strict=True)]
+    return Number(ball, [(unknown, lambda g: g), *steps])
+
+
+def _inverse(equations: Any, enclosed: list[Any]) -> list[list[Any]]:
+    """The inverse of the slopes, as balls without a history."""
+    _, slopes = _linearised(equations, [Number(ball, variable=True) for ball in enclosed])
+    size = len(slopes)
+    try:
+        found = arb_mat([[s.ball for s in row] for row in slopes]).solve(arb_mat(size, size, 1))
+    except ZeroDivisionError:
+        raise Undecided("a slope that may vanish") from None
+    return [[found[i, j] for j in range(size)] for i in range(size)]
+
+
 def _linearised(equations: Any, unknowns: list[Number]) -> tuple[list[Number], list[list[Number]]]:
     values = [number(v) for v in equations(unknowns)]
     return values, [gradient([v], [1], unknowns) for v in values]

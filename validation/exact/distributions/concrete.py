@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from refengine.distributions.concrete import Parameters
+from refengine.distributions.concrete import maximum_likelihood as fitted
 from validation.exact.distributions import exp_concrete
-from validation.exact.distributions._rows import all_of, dyadic, rowwise, shares, total, vector
+from validation.exact.distributions._rows import all_of, dyadic, rowwise, shares, softmax, total, vector
 from validation.exact.distributions.exp_concrete import gumbels, is_valid, log_shares, possible
 from validation.exact.draws import Draw, decades, short
 from validation.exact.number import Number, exp, lgamma, log, number, stated
+from validation.exact.root import held_root
 
 
 @rowwise("(k),(k),()->()")
@@ -71,6 +74,43 @@ def sample(noise: Any, logits: Any, temperature: Any) -> Any:
     return vector([1 / total(exp(b - a) for b in w) for a in w])
 
 
+def maximum_likelihood(data: Any) -> Parameters:
+    """Where the scores vanish: sum_n s_ni = N / K and sum_ni (K s_ni - 1) v_ni = N (K - 1) for s the softmax of v.
+
+    The logits are fixed by sum e^l = 1.
+
+    Source: maddison-2017, section 3.1
+    """
+    rows, size = data.shape
+    inside = all(0 < x <= 1 for x in data.ravel())
+    first = data[0] if rows else []
+    if not inside or all(x[i] * first[0] == x[0] * first[i] for x in data for i in range(size)):
+        missing = [all_of(nan, data) for _ in range(size + 1)]
+        return Parameters(vector(missing[:size]), missing[size])
+    y = log(data)
+    base, steps = y[0], [row - y[0] for row in y]
+
+    def score(unknowns: list[Number]) -> list[Any]:
+        # shifts are one unit away from 0; the last is held, as the scores know no constant
+        *shifts, t = unknowns
+        m = vector([*(u - 1 for u in shifts), number(0)])
+        means, spread = [number(-rows) for _ in range(size - 1)], number(-rows * (size - 1))
+        for step in steps:
+            v = m - t * step
+            e = [size * share - 1 for share in softmax(v)]
+            means = [a + b for a, b in zip(means, e[:-1], strict=True)]
+            spread = spread + total(a * b for a, b in zip(e, v, strict=True))
+        return [a + rows for a in means] + [spread]
+
+    guess = fitted(np.array(data, dtype=np.float64))  # proves nothing
+    t = float(guess.temperature)
+    m = guess.logits - t * np.array([float(b) for b in base])
+    *shifts, t = held_root(score, [*(float(v) for v in m[:-1] - m[-1] + 1), t])
+    logits = vector([*(u - 1 for u in shifts), number(0)]) + t * base
+    constant = log(total(exp(l) for l in logits))
+    return Parameters(vector([l - constant for l in logits]), t)
+
+
 def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
     def draw(x: Any, l: Any, t: Any, **keywords: Any) -> Draw:
         return Draw({"x": np.asarray(x), "logits": np.asarray(l), "temperature": np.asarray(t)}, **keywords)
@@ -121,3 +161,39 @@ def draw_log_prob(rng: np.random.Generator) -> Iterator[Draw]:
 
 def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
     yield from exp_concrete.draw_sample(rng)
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    """Relaxed one-hot rows: in the middle, in the corners, next to one corner, nearly equal."""
+
+    def rows(count: int, size: int, spread: float, shift: Any = 0.0) -> Any:
+        w = rng.gumbel(size=(count, size)) * spread + shift
+        w = np.exp(w - w.max(axis=-1, keepdims=True))
+        return w / w.sum(axis=-1, keepdims=True)
+
+    def shape(least: int = 2) -> tuple[int, int]:
+        return int(rng.integers(least, 6)), int(rng.integers(2, 4))
+
+    for _ in range(24):
+        data = rows(*shape(), decades(rng, 0.2, 3))
+        yield Draw({"data": np.clip(np.round(data * 256), 1, 255) / 256})
+    for _ in range(14):  # steep: in the corners
+        yield Draw({"data": rows(*shape(), decades(rng, 3, 8))}, flags=("SATURATION",), difficulty=3)
+    for _ in range(10):  # all next to one corner
+        count, size = shape()
+        shift = np.append(0.0, np.log([decades(rng, 1e-250, 1e-3) for _ in range(size - 1)]))
+        yield Draw({"data": rows(count, size, decades(rng, 0.1, 2), shift)}, flags=("HUGE_PARAMETER",), difficulty=4)
+    for _ in range(10):  # nearly equal
+        count, size = shape()
+        data = rows(count, size, decades(rng, 1e-9, 1e-3), 2 * rng.normal(size=size))
+        yield Draw({"data": data}, flags=("CANCELLATION",), difficulty=4)
+    for _ in range(4):
+        data = np.array([dyadic(rng, 3) for _ in range(3)])
+        yield Draw({"data": np.concatenate([data, data[:1]])}, flags=("TIE",))
+    yield Draw({"data": rows(10, 4, 1.0)}, difficulty=2)
+    yield Draw({"data": np.array([[2.0**-60, 1.0], [0.25, 0.75], [0.5, 0.5]])}, flags=("SATURATION",))
+    good = [0.25, 0.75]
+    for bad in ([-0.25, 1.25], [0.0, 1.0], [0.5, 2.0], [nan, 0.5], good, [0.125, 0.375]):
+        yield Draw({"data": np.array([good, bad])}, result="invalid")
+    for data in (np.array([good]), np.ones((2, 1)), np.zeros((0, 2))):
+        yield Draw({"data": data}, result="invalid")

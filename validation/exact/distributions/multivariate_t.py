@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import combinations
 from math import inf, nan
 from typing import Any
 
 import numpy as np
 
-from refengine.distributions.multivariate_t import Noise
+from refengine.distributions.multivariate_t import Noise, Parameters
+from refengine.distributions.multivariate_t import maximum_likelihood as fitted
 from validation.exact.distributions._matrices import covariance_like, matrix_draws, parameter_draws
+from validation.exact.distributions._rows import total
 from validation.exact.distributions.wishart import gamma_quantile
 from validation.exact.draws import Draw, decades, short
 from validation.exact.linear_algebra import (
     eliminate,
     finite,
     form,
+    forward,
     from_lower,
     has_nan,
     log_det,
@@ -25,7 +30,8 @@ from validation.exact.linear_algebra import (
     undefined,
     undefined_array,
 )
-from validation.exact.number import digamma, lgamma, log, pi, sqrt, stated
+from validation.exact.number import Number, digamma, lgamma, lift, log, number, pi, sqrt, stated
+from validation.exact.root import held_root
 
 
 def log_prob(x: Any, df: Any, mean: Any, scale_matrix: Any, part: Any = symmetric) -> Any:
@@ -163,6 +169,74 @@ def sample(noise: Noise, df: Any, mean: Any, scale_matrix: Any) -> Any:
     return over_batch(one, (1, 0, 0, 1, 2), noise.normal, noise.uniform, df, mean, scale_matrix)
 
 
+def maximum_likelihood(data: Any, df: Any) -> Parameters:
+    """Where the scores vanish: sum w (x - m) = 0 and sum w (x - m)(x - m)' = N S for w = (n + D) / (n + q).
+
+    They are solved in the frame of a guess, for m and for the triangle C with S^-1 = C' C there. Existence is decided
+    exactly: no flat of d < D dimensions may hold N (n + d) / (n + D) of the data.
+
+    Source: kent-tyler-1991, section 2
+    """
+    (rows, size), n = data.shape, number(df)
+    if not finite(data, n) or not n >= 1 or not _estimable(data, n):
+        return Parameters(undefined_array((size,), data, n), undefined_array((size, size), data, n))
+    guess = fitted(np.array(data, dtype=np.float64), float(n))  # proves nothing
+    origin, frame = lift(guess.mean, False), lift(np.linalg.cholesky(guess.scale_matrix), False)
+    y = [forward(frame, x - origin) for x in data]
+    lower = [(i, j) for i in range(size) for j in range(i + 1)]
+    one = lift(np.eye(size), False)
+
+    def given(unknowns: list[Number]) -> tuple[Any, Any]:
+        # what is near 0 is one unit away from it
+        triangle = one - one
+        for (i, j), t in zip(lower, unknowns[size:], strict=True):
+            triangle[i, j] = t if i == j else t - 1
+        return np.array([t - 1 for t in unknowns[:size]], dtype=object), triangle
+
+    def score(unknowns: list[Number]) -> list[Any]:
+        centre, triangle = given(unknowns)
+        z = [[total(triangle[i, j] * v[j] for j in range(i + 1)) for i in range(size)] for v in (u - centre for u in y)]
+        w = [(n + size) / (n + total(v * v for v in row)) for row in z]
+        means = [total(a * row[i] for a, row in zip(w, z, strict=True)) for i in range(size)]
+        squares = [
+            total(a * row[i] * row[j] for a, row in zip(w, z, strict=True)) - rows * int(i == j) for i, j in lower
+        ]
+        return means + squares
+
+    centre, triangle = given(held_root(score, [1.0] * (size + len(lower))))
+    root = frame @ forward(triangle, one)
+    return Parameters(origin + frame @ centre, root @ root.T)
+
+
+def _estimable(data: Any, n: Number) -> bool:
+    """Whether no flat holds too many of the data; flats through d + 1 of them are enough."""
+    points = [[Fraction(float(v)) for v in row] for row in data]
+    rows, size = data.shape
+    if rows <= size:
+        return False
+    for d in range(size):
+        for chosen in combinations(points, d + 1):
+            rank = _rank(chosen)
+            held = sum(_rank([*chosen, point]) == rank for point in points)
+            if not held * (n + size) < rows * (n + rank):
+                return False
+    return True
+
+
+def _rank(points: Any) -> int:
+    """The dimension of the flat through points, by elimination among their differences to the first."""
+    left = [[a - b for a, b in zip(point, points[0], strict=True)] for point in points[1:]]
+    rank = 0
+    for j in range(len(points[0])):
+        pivot = next((row for row in left if row[j] != 0), None)
+        if pivot is not None:
+            left = [
+                [a - row[j] / pivot[j] * b for a, b in zip(row, pivot, strict=True)] for row in left if row is not pivot
+            ]
+            rank += 1
+    return rank
+
+
 def _of_parameters(function: Any, df: Any, mean: Any, scale_matrix: Any, inner: bool = True) -> Any:
     def one(n: Any, m: Any, s: Any) -> Any:
         fine = finite(n, m, s) and n > 0 and eliminate(symmetric(s)) is not None
@@ -236,3 +310,53 @@ def draw_sample(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw(given | {name: given[name] * nan}, result="invalid")
     yield Draw(given | {"noise.normal": given["noise.normal"] * inf}, result="invalid")
     yield Draw(given | {"scale_matrix": -several[0]}, result="invalid")
+
+
+def draw_maximum_likelihood(rng: np.random.Generator) -> Iterator[Draw]:
+    def points(size: int, extra: int = 2) -> Any:
+        mixed = np.eye(size) + rng.normal(size=(size, size)) / 2
+        return rng.standard_t(3.0, size=(size + int(rng.integers(extra, 4)), size)) @ mixed
+
+    def draw(data: Any, df: Any, **keywords: Any) -> Draw:
+        return Draw({"data": np.asarray(data, dtype=float), "df": df}, **keywords)
+
+    for i in range(22):
+        data = points(1 + (i % 3 > 0)) + rng.integers(-4, 5)
+        yield draw(np.round(data * 64) / 64, short(decades(rng, 1.0, 30.0)) + 1 / 16)
+    for _ in range(3):
+        yield draw(points(3), decades(rng, 1.0, 10.0), difficulty=2)
+    for i in range(6):  # far from the origin
+        yield draw(
+            points(1 + i % 2) + 10.0 ** rng.uniform(3, 8), decades(rng, 1, 9), flags=("CANCELLATION",), difficulty=3
+        )
+    for i in range(6):  # tiny and huge units
+        units = 10.0 ** rng.uniform(-120, 120, size=1 + i % 2)
+        yield draw(points(1 + i % 2) * units, decades(rng, 1, 9), flags=("HUGE_PARAMETER",), difficulty=4)
+    for i in range(6):  # one observation far out
+        data = points(1 + i % 2)
+        data[0] = data[0] * 10.0 ** rng.uniform(2, 4)
+        yield draw(data, decades(rng, 1, 9), flags=("HUGE_PARAMETER",), difficulty=4)
+    for i in range(6):  # nearly normal
+        yield draw(points(1 + i % 2), decades(rng, 1e2, 1e12), flags=("HUGE_PARAMETER",), difficulty=4)
+    for _ in range(5):  # nearly in a line
+        data = points(2)
+        data[:, 1] = data[:, 0] + data[:, 1] * 10.0 ** rng.uniform(-6, -2)
+        yield draw(data, decades(rng, 1, 9), flags=("CANCELLATION",), difficulty=4)
+    corner, far = [[0.0, 0.0], [0.0, 3.0], [3.0, 0.0]], [5.0, 4.0]
+    yield draw([*corner, far, far], 3.5, flags=("TIE",), difficulty=3)
+    yield draw([*corner, far, far, [-1.0, 2.0]], 1.25, flags=("TIE",), difficulty=3)
+    yield draw([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0], [3.0, 0.0], [0.5, 2.0]], 2.5, flags=("TIE",), difficulty=3)
+    for df in (1.0, float(np.nextafter(1.0, 0.0))):
+        yield draw([*corner, far, [1.0, 1.5]], df, flags=("SUPPORT_EDGE",))
+    yield draw([*corner, far, far], 1.0, result="invalid")  # 2 = 5 / 3 of a point and more
+    yield draw([*corner, far, far, [1.0, 1.0]], 1.0, result="invalid")  # as many as a point may not hold
+    yield draw([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0], [3.0, 0.0]], 2.0, result="invalid")  # and a line
+    yield draw([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0], [5.0, 5.0], [3.0, 0.0]], 2.0, result="invalid")
+    yield draw([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0], [5.0, 5.0]], 9.0, result="invalid")
+    yield draw(corner, 1.0, result="invalid")
+    yield draw(corner[:2], 5.0, result="invalid")
+    yield draw(np.zeros((0, 2)), 5.0, result="invalid")
+    for bad in (nan, inf):
+        yield draw([*corner, [bad, 1.0]], 2.0, result="invalid")
+    for df in (0.5, 0.0, -1.0, inf, nan):
+        yield draw([*corner, far, [1.0, 1.0]], df, result="invalid")

@@ -187,7 +187,8 @@ def _others(constants: dict[str, Any]) -> dict[str, Any]:
 
 def draw_quality(rng: np.random.Generator) -> Iterator[Draw]:
     def draw(a: Any, mean: Any, deviation: Any, h: float = 0.333, eps: float = 1e-3, **keywords: Any) -> Draw:
-        return Draw({"norms": a, "mean": mean, "deviation": deviation}, {"h": h, "eps": eps}, **keywords)
+        constants = {} if (h, eps) == (0.333, 1e-3) else {"h": h, "eps": eps}
+        return Draw({"norms": a, "mean": mean, "deviation": deviation}, constants, **keywords)
 
     for i in range(120):
         mean, deviation = decades(rng, 0.5, 50), decades(rng, 0.05, 20)

@@ -80,12 +80,15 @@ def make_orthogonal(row, unit, length):
         row[big] = -dot(row, unit) / unit[big]
 
 
+_ROUNDS, _BITS = np.float32(1.5 * 2**23), np.int32(0x4B400000)  # beside this number a float32 holds whole numbers
+
+
 @scalar
 def _exp32(x):
     """exp(x) for x <= 0 in single precision, without branches: 2^n times a polynomial (Cephes, expf)."""
     x = np.float32(-150) if x < np.float32(-150) else x
-    n = math.floor(x * np.float32(1.44269504) + np.float32(0.5))
-    f = np.float32(n)
+    rounded = np.float32(x * np.float32(1.44269504) + _ROUNDS)
+    n, f = np.int32(rounded.view(np.int32) - _BITS), rounded - _ROUNDS
     r = (x - f * np.float32(0.693359375)) + f * np.float32(2.12194440e-4)
     p = np.float32(1.9875691500e-4)
     p = p * r + np.float32(1.3981999507e-3)
@@ -93,8 +96,8 @@ def _exp32(x):
     p = p * r + np.float32(4.1665795894e-2)
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
-    half = np.int32(n) >> np.int32(1)
-    low, high = np.int32((half + 127) << 23), np.int32((np.int32(n) - half + 127) << 23)
+    half = np.int32(n >> np.int32(1))
+    low, high = np.int32((half + np.int32(127)) << np.int32(23)), np.int32((n - half + np.int32(127)) << np.int32(23))
     return ((p * r * r + r) + np.float32(1)) * low.view(np.float32) * high.view(np.float32)
 
 
@@ -104,9 +107,9 @@ def exponentials(row, top, scale):
     total = 0.0
     if row.itemsize == 4:
         for j in range(row.shape[0]):
-            e = _exp32(np.float32(scale) * (np.float32(row[j]) - np.float32(top)))
-            row[j] = e
-            total += np.float64(e)
+            row[j] = _exp32(np.float32(scale) * (np.float32(row[j]) - np.float32(top)))
+        for j in range(row.shape[0]):
+            total += np.float64(row[j])
     else:
         for j in range(row.shape[0]):
             row[j] = math.exp(scale * (row[j] - top))
