@@ -74,7 +74,7 @@ def train(name, parameters, images, labels, epochs=EPOCHS, seed=2):
             hidden, x = features(parameters, images[rows])
             _, (dx, dw) = head(name, x, parameters[4], labels[rows], epoch / epochs)
             if name == "center":  # the paper's loss, its centers moved by the paper's rule
-                dx = dx + 0.3 * center.loss_vjp(1 / len(rows), x, centers, labels[rows])[0]
+                dx = dx + 0.1 * center.loss_vjp(1 / len(rows), x, centers, labels[rows])[0]
                 centers = center.update(x, centers, labels[rows], alpha=0.5)
             dh = (dx @ parameters[2].T) * (1 - hidden**2)
             gradients = (images[rows].T @ dh, dh.sum(axis=0), hidden.T @ dx, dx.sum(axis=0), dw)
