@@ -16,11 +16,12 @@ from refengine.domains import Array
 
 
 class Shares(NamedTuple):
-    """The softmax p of logits, 1 - p and log p without cancellation, open positions, and (..., 1) good rows."""
+    """The softmax p of logits, 1 - p without cancellation, log p, logits less the largest; open places, good rows."""
 
     p: Any
     rest: Any
     log_p: Any
+    gap: Any
     open: Any
     good: Any
 
@@ -32,7 +33,7 @@ def shares(xp: Any, z: Array) -> Shares:
     weight, top = xp.exp(gap), largest(xp, z)
     others = sum_row(xp, xp.where(top, 0.0, weight))
     p = weight / (1 + others)
-    return Shares(p, xp.where(top, others / (1 + others), 1 - p), gap - xp.log1p(others), z > -xp.inf, good)
+    return Shares(p, xp.where(top, others / (1 + others), 1 - p), gap - xp.log1p(others), gap, z > -xp.inf, good)
 
 
 def at_open(xp: Any, s: Shares, v: Array) -> tuple[Any, Any]:
