@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refengine.attention import baselines, gumbel_softmax, gumbel_top_k, hard, leave_one_out, xu
+from refengine.attention import (
+    baselines,
+    control_variates,
+    gumbel_softmax,
+    gumbel_top_k,
+    hard,
+    leave_one_out,
+    paths,
+    xu,
+)
 
 BASELINES = (0.0, 1.0, -3.5, 1e3)
 LOGITS = [[0.5, -1.0, 0.25], [0.0, 0.0], [2.0, -1.0, 0.5, -0.25], [12.0, 0.0, -3.0], [0.5, -np.inf, 1.5]]
@@ -172,6 +181,88 @@ def test_frequencies_of_gumbel_choices() -> None:
         assert abs(share - np.exp(gumbel_top_k.log_prob(z, s))) < 0.01
 
 
+def test_steps_are_estimated_one_by_one() -> None:
+    """The reward of the whole path, each step with a baseline of its own."""
+    z, f = np.array([[0.5, -1.0], [0.25, 0.0], [-0.5, 1.0]]), np.arange(8) ** 2 / 8 - 3
+    u, p = np.stack([middle(row) for row in z]), np.stack([softmax(row) for row in z])
+    exact, of_paths = paths.expected_vjp(1.0, z, f)
+    found = np.zeros_like(z)
+    for n, s in enumerate(product(range(2), repeat=3)):
+        chance = np.prod(p[range(3), s])
+        assert of_paths[n] == pytest.approx(chance, rel=1e-14)
+        found += chance * hard.score_function(z, u[range(3), s], f[n], [0.5, -2.0, 10.0])
+    close(found, exact, 10.0)
+
+
+def test_steps_that_depend_on_each_other() -> None:
+    """A path's score has entries in the nodes that it passes alone."""
+    z, f = np.array([[0.5, -1.0], [0.25, 0.0], [-0.5, 1.0]]), np.array([1.5, -0.25, 2.0, 0.75])
+    u, p = np.stack([middle(row) for row in z]), np.stack([softmax(row) for row in z])
+    found = np.zeros_like(z)
+    for n, (i, j) in enumerate(product(range(2), repeat=2)):
+        nodes, s = [0, 1 + i], [i, j]
+        estimate = hard.score_function(z[nodes], u[nodes, s], f[n], [0.5, -2.0])
+        found[nodes] += p[0, i] * p[1 + i, j] * estimate
+    close(found, paths.expected_tree_vjp(1.0, z, f)[0], 2.0)
+
+
+def test_equal_nodes_are_independent_steps() -> None:
+    z, f = np.array([[0.5, -1.0], [0.25, 0.0]]), np.array([1.5, -0.25, 2.0, 0.75])
+    tree = paths.expected_tree_vjp(1.0, z[[0, 1, 1]], f)[0]
+    steps = paths.expected_vjp(1.0, z, f)[0]
+    np.testing.assert_allclose([tree[0], tree[1] + tree[2]], steps, rtol=0, atol=1e-15)
+
+
+def quadrature(points: int = 41) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the double exponential rule on (0, 1)."""
+    t = np.linspace(-2.9, 2.9, points)
+    u = 1 / (1 + np.exp(-np.pi * np.sinh(t)))
+    return u, np.pi * np.cosh(t) * u * (1 - u) * (t[1] - t[0])
+
+
+@pytest.mark.parametrize("surrogate", [[0.0, 0.0], [0.5, -2.0], [1.5, -0.25]])
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_control_variates_keep_the_expectation(surrogate: list[float], temperature: float) -> None:
+    """Integrated over both noises; the term of u alone, h, apart, so that no integrand has a step."""
+    z, f, c = np.array([0.5, -0.25]), np.array([1.5, -0.25]), np.array(surrogate)
+    x, weight = quadrature()
+    grid = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1)
+    area = weight[:, None, None] * weight[None, :, None]
+
+    def h(u: np.ndarray) -> np.ndarray:
+        w = (z - np.log(-np.log(u))) / temperature
+        y = np.exp(w - w.max(axis=-1, keepdims=True))
+        y = y / y.sum(axis=-1, keepdims=True)
+        return np.asarray(y * (c - np.sum(y * c, axis=-1, keepdims=True)) / temperature)
+
+    found = np.sum(area * h(grid), axis=(0, 1))
+    for s, p in enumerate(softmax(z)):
+        u = np.where(np.arange(2) == s, 0.9, 0.1)
+        assert hard.sample_gumbel_max(z, u) == s
+        estimate = control_variates.relax(z, u, grid, f[s], c, temperature=temperature)
+        found = found + p * np.sum(area * (estimate - h(u)), axis=(0, 1))
+    np.testing.assert_allclose(found, hard.expected_vjp(1.0, z, f)[0], rtol=0, atol=1e-7)
+
+
+def test_rebar_is_relax_with_the_reward_as_surrogate() -> None:
+    z, f = np.array([0.5, -1.0, 0.25]), np.array([1.5, -0.25, 2.0])
+    u, v = hard.noise(np.random.default_rng(2), (2, 7, 3))
+    reward = f[hard.sample_gumbel_max(z, u)]
+    found = control_variates.rebar(z, u, v, f, temperature=0.5, scale=0.75)
+    other = control_variates.relax(z, u, v, reward, 0.75 * f, temperature=0.5)
+    np.testing.assert_allclose(found, other, rtol=1e-14)
+
+
+def test_control_variates_lower_the_variance() -> None:
+    z, f, n = np.array([0.5, -1.0, 0.25]), np.array([1.5, -0.25, 2.0]), 4000
+    u, v = hard.noise(np.random.default_rng(3), (2, n, 3))
+    spread = [
+        np.sum(np.var(control_variates.rebar(z, u, v, f, temperature=0.5, scale=scale), axis=0)) for scale in (0.0, 1.0)
+    ]
+    assert spread[1] < spread[0] / 2
+    assert spread[0] == pytest.approx(float(baselines.variance(z, f, 0.0)), rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("function", "args", "constants", "error", "named"),
     [
@@ -187,6 +278,9 @@ def test_frequencies_of_gumbel_choices() -> None:
         (gumbel_softmax.sample, (np.zeros(3), np.full(3, 0.5)), {"temperature": 1, "hard": 1}, TypeError, "hard"),
         (gumbel_top_k.sample, (np.zeros(3), np.full(3, 0.5)), {"k": 4}, ValueError, "k"),
         (gumbel_top_k.log_prob, (np.zeros(3), 1), {}, ValueError, "indices"),
+        (paths.expected, (np.zeros((2, 2)), np.zeros(3)), {}, ValueError, "f"),
+        (paths.expected_tree, (np.zeros((2, 2)), np.zeros(4)), {}, ValueError, "logits"),
+        (control_variates.rebar, (*np.full((4, 3), 0.5),), {"temperature": -1}, ValueError, "temperature"),
         (gumbel_top_k.log_prob, (np.zeros(3), [0.5]), {}, TypeError, "indices"),
     ],
 )
