@@ -86,14 +86,10 @@ def gumbels_good(xp: Any, s: Shares, u: Array) -> Array:
 
 
 def handed_back(xp: Any, good: Array, dtype: Any, *pairs: tuple[Array, Array]) -> tuple[Any, ...]:
-    """Cotangents in the shapes of their arguments, nan in rows that are not good; those of numbers are (..., 1)."""
-    found = []
-    for cotangent, like in pairs:
-        whole = xp.where(good, cotangent, xp.nan)
-        found.append(unbroadcast(whole, like, dtype))
-    return tuple(found)
+    """Cotangents (..., K) in the shapes of their arguments, nan in rows that are not good."""
+    return tuple(unbroadcast(xp.where(good, cotangent, xp.nan), like, dtype) for cotangent, like in pairs)
 
 
 def number_back(xp: Any, good: Array, dtype: Any, cotangent: Array, like: Array) -> Any:
-    """The same for a number of each row."""
+    """The same for a number of each row, whose cotangent is (..., 1)."""
     return unbroadcast(xp.where(good, cotangent, xp.nan)[..., 0], like, dtype)
