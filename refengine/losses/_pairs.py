@@ -39,34 +39,51 @@ def _itself(xp: Any, n: int) -> Any:
     return xp.arange(n)[:, None] == xp.arange(n)[None, :]
 
 
-def distances(xp: Any, x: Array, normalize: bool) -> tuple[Any, Any]:
-    r"""``d, toward``: the distances (N, N) and ``toward[i, j]``, the derivative of d_ij to x_i, (N, N, D).
+def distances(xp: Any, x: Array, normalize: bool) -> tuple[Any, Callable[[Array], Any]]:
+    r"""The distances (N, N), and the map of their cotangent to that of x; no intermediate is larger than that.
 
     At distance 0 the one-sided derivatives have mean 0, which is what stands there. Between unit vectors at the angle
-    theta, d = 2 sin(theta / 2) and toward = -cos(theta / 2) e / |x_i| with e the unit tangent at x_i towards x_j.
+    theta, d = 2 sin(theta / 2), whose derivative to x_i is -cos(theta / 2) e / |x_i| with e the unit tangent at x_i
+    towards x_j.
     """
     n = x.shape[0]
-    itself = _itself(xp, n)
-    if not normalize:
-        unit, largest, norm = direction(xp, x[:, None, :] - x[None, :, :])
-        zero = (largest == 0) | itself[:, :, None]
-        return xp.where(zero, 0.0, largest * norm)[:, :, 0], xp.where(zero, 0.0, unit)
+    of_row = _from_unit_row(xp, x) if normalize else _from_row(xp, x)
+    d = xp.stack([of_row(i)[0] for i in range(n)]) if n else xp.zeros((0, 0))
+
+    def pull(g: Array) -> Any:
+        both = g + g.T
+        rows = [xp.sum(both[i, :][:, None] * of_row(i)[1], axis=0) for i in range(n)]
+        return xp.stack(rows) if n else x
+
+    return d, pull
+
+
+def _from_row(xp: Any, x: Array) -> Callable[[int], tuple[Any, Any]]:
+    """The map of i to the distances from x_i (N,) and their derivatives to it (N, D)."""
+
+    def of_row(i: int) -> tuple[Any, Any]:
+        unit, largest, norm = direction(xp, x[i, :] - x)
+        zero = (largest == 0) | (xp.arange(x.shape[0])[:, None] == i)
+        return xp.where(zero, 0.0, largest * norm)[:, 0], xp.where(zero, 0.0, unit)
+
+    return of_row
+
+
+def _from_unit_row(xp: Any, x: Array) -> Callable[[int], tuple[Any, Any]]:
+    """The same between unit vectors."""
     unit, largest, norm = direction(xp, x)
-    at = xp.reshape(xp.broadcast_to(unit[:, None, :], (n, *x.shape)), (n * n, x.shape[1]))
-    to = xp.reshape(xp.broadcast_to(unit[None, :, :], (n, *x.shape)), (n * n, x.shape[1]))
-    sine, e = tangent(xp, at, to)
-    sine, e = xp.reshape(sine, (n, n)), xp.reshape(e, (n, *x.shape))
-    c = unit @ unit.T
-    near = c > 0
-    half = xp.sqrt((1 + c) / 2)
-    d = xp.where(itself, 0.0, xp.where(near, sine / half, xp.sqrt(2 * (1 - c))))
-    slope = xp.where(near, half, sine / xp.where(near, 1.0, d))[:, :, None]
-    return d, xp.where(itself[:, :, None], 0.0, -slope * e / norm[:, None, :] / largest[:, None, :])
 
+    def of_row(i: int) -> tuple[Any, Any]:
+        itself = xp.arange(x.shape[0]) == i
+        sine, e = tangent(xp, xp.broadcast_to(unit[i, :], x.shape), unit)
+        c = unit @ unit[i, :]
+        near = c > 0
+        half = xp.sqrt((1 + c) / 2)
+        d = xp.where(itself, 0.0, xp.where(near, sine / half, xp.sqrt(2 * (1 - c))))
+        slope = xp.where(near, half, sine / xp.where(near, 1.0, d))[:, None]
+        return d, xp.where(itself[:, None], 0.0, -slope * e / norm[i, :] / largest[i, :])
 
-def distances_vjp(xp: Any, g: Array, toward: Array) -> Any:
-    """Cotangent of x from that of the distances, whose entries on the diagonal are 0."""
-    return xp.sum((g + g.T)[:, :, None] * toward, axis=1)
+    return of_row
 
 
 def cosines(xp: Any, x: Array) -> tuple[Any, tuple[Any, Any, Any]]:

@@ -31,7 +31,7 @@ def loss(x: Real, labels: Labels, *, alpha: float = pi / 4, normalize_x: bool = 
     label, which is all pairs where every label has two rows.
     Without negatives a loss is 0. No positive pair: the mean is nan, the others 0. A nan or an infinity makes
     everything nan, as every row meets it, and with ``normalize_x`` so does a row of zeros. Wrong shapes or options are
-    a ValueError, values of a wrong kind a TypeError. Source: Wang et al. 2017, eq. 8.
+    a ValueError, values of a wrong kind a TypeError. Source: Wang et al. 2017, section 3.
 
     >>> x = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]])  # f = 4 * 0 - 4 * 1
     >>> bool(np.isclose(loss(x, np.array([0, 0, 1])), np.log1p(np.exp(-4)), rtol=1e-14))

@@ -13,7 +13,6 @@ from refengine.losses._pairs import (
     anchor_shares,
     checked_batch,
     distances,
-    distances_vjp,
     kinds,
     log_sum_exp,
     reduced,
@@ -62,7 +61,7 @@ def loss(
     A nan or an infinity makes everything nan, as every row meets it. J is as exact as the distances are, not as their
     difference: it loses digits for rows that are far from the others, in units of m and of the other rows.
     Wrong shapes, labels or reductions are a ValueError, values of a wrong kind a TypeError.
-    Source: Song et al. 2016, eq. 4.
+    Source: Song et al. 2016, section 4.
 
     >>> x = np.array([[0.0], [2.0], [2.0]])
     >>> j = 2 + np.log(np.exp(1 - 2) + np.exp(1 - 0))
@@ -114,9 +113,9 @@ def loss_value_and_vjp(
     """``loss`` and its vjp from the same distances."""
     xp, dtype, x, y = _checked(x, labels, margin, half_factor, normalize_x, reduction)
     with np.errstate(all="ignore"):
-        d, toward = distances(xp, x, normalize_x)
-        losses, shares, pull = _pairs(xp, d, y, margin, half_factor, reduction)
-        dx = distances_vjp(xp, pull(weighted(xp, g, shares, reduction)), toward)
+        d, to_x = distances(xp, x, normalize_x)
+        losses, shares, to_d = _pairs(xp, d, y, margin, half_factor, reduction)
+        dx = to_x(to_d(weighted(xp, g, shares, reduction)))
         value = xp.astype(reduce_positives(xp, losses, shares, reduction), dtype, copy=False)
         return value, (xp.astype(dx, dtype, copy=False),)
 
@@ -164,9 +163,9 @@ def loss_generalized_value_and_vjp(
     """``loss_generalized`` and its vjp from the same distances."""
     xp, dtype, x, y = _checked_anchors(x, labels, margin, normalize_x, reduction)
     with np.errstate(all="ignore"):
-        d, toward = distances(xp, x, normalize_x)
+        d, pull = distances(xp, x, normalize_x)
         losses, slopes, shares = _anchors(xp, d, y, margin, reduction)
-        dx = distances_vjp(xp, weighted(xp, g, shares, reduction)[:, None] * slopes, toward)
+        dx = pull(weighted(xp, g, shares, reduction)[:, None] * slopes)
         value = xp.astype(reduced(xp, losses, shares, reduction), dtype, copy=False)
         return value, (xp.astype(dx, dtype, copy=False),)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from refengine._arrays import check_labels, check_number, check_option, check_switch, promote
 from refengine.domains import Array, Labels, Real
-from refengine.losses._pairs import checked_batch, distances, distances_vjp, kinds, weighted
+from refengine.losses._pairs import checked_batch, distances, kinds, weighted
 from refengine.losses._positives import nan_for_zeros, whole_batch
 from refengine.losses._rows import one_hot
 
@@ -95,14 +95,14 @@ def loss_value_and_vjp(
     """``loss`` and its vjp from the same distances."""
     xp, dtype, x, beta, y = _checked(x, beta, labels, margin, nu, normalize_x, counting, reduction)
     with np.errstate(all="ignore"):
-        d, toward = distances(xp, x, normalize_x)
+        d, pull = distances(xp, x, normalize_x)
         losses, slopes, shares = _pairs(xp, d, beta, y, margin, counting, reduction)
         of_hinges, of_boundaries = (weighted(xp, g, share, reduction) for share in shares)
         to_d = of_hinges * slopes
         rows = xp.sum(nu * of_boundaries - to_d, axis=1)
         to_beta = xp.sum(rows) if beta.ndim == 0 else _by_class(xp, rows, y, beta.shape[0])
         value = xp.astype(_reduced(xp, losses, shares, nu, beta, y, reduction), dtype, copy=False)
-        dx = distances_vjp(xp, to_d, toward)
+        dx = pull(to_d)
         return value, (xp.astype(dx, dtype, copy=False), xp.astype(to_beta, dtype, copy=False))
 
 

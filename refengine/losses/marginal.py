@@ -12,7 +12,6 @@ from refengine.losses._pairs import (
     PAIR_REDUCTIONS,
     checked_batch,
     distances,
-    distances_vjp,
     kinds,
     pair_shares,
     reduced,
@@ -95,10 +94,10 @@ def loss_value_and_vjp(
     xp, dtype, x, y = _checked(x, labels, threshold, margin, normalize_x, reduction)
     with np.errstate(all="ignore"):
         groups = kinds(xp, y)
-        d, toward = distances(xp, x, normalize_x)
+        d, pull = distances(xp, x, normalize_x)
         losses, slopes = _pairs(xp, d, groups, threshold, margin)
         shares = pair_shares(xp, losses, groups, reduction)
-        dx = distances_vjp(xp, weighted(xp, g, shares, reduction) * slopes, toward)
+        dx = pull(weighted(xp, g, shares, reduction) * slopes)
         value = xp.astype(reduced(xp, losses, shares, reduction), dtype, copy=False)
         return value, (xp.astype(dx, dtype, copy=False),)
 

@@ -48,7 +48,7 @@ def loss(
     An anchor without positives, whose p is 0, has the loss 0: it counts for "mean", not for "valid_anchor" nor
     "nonzero", which are 0 where none is left. No rows: the mean is nan. A nan or an infinity makes everything nan.
     Squares of differences must not overflow. Wrong shapes or options are a ValueError, values of a wrong kind a
-    TypeError. Source: Goldberger et al. 2004, eq. 1 and section 2.
+    TypeError. Source: Goldberger et al. 2004, section 2.
 
     >>> x = np.array([[0.0], [1.0], [2.0]])
     >>> value = loss(x, np.array([0, 0, 1]), reduction="none")

@@ -90,6 +90,58 @@ def margin(*, margin: float = 0.2, nu: float = 0.0) -> dict[str, Any]:
     )
 
 
+def lifted_structure_generalized(*, neg_margin: float = 1.0, pos_margin: float = 0.0) -> dict[str, Any]:
+    """``GeneralizedLiftedStructureLoss`` as `refengine.losses.lifted_structure.loss_generalized`.
+
+    An anchor without positives or without negatives has a loss there: the log of an empty sum counts as 0.
+    """
+    return {"margin": neg_margin - pos_margin, "normalize_x": True, "reduction": "mean"}
+
+
+def n_pairs() -> dict[str, Any]:
+    """``NPairsLoss`` as `refengine.losses.n_pairs.loss`: unit vectors, though the paper's are not."""
+    return {"regularization": 0.0, "normalize_x": True, "reduction": "mean"}
+
+
+def angular(*, alpha: float = 40.0) -> dict[str, Any]:
+    """``AngularLoss`` as `refengine.losses.angular.loss`, for unit vectors; its angle is in degrees.
+
+    It normalises anchors and positives, but not the negatives.
+    """
+    return {"alpha": radians(alpha), "normalize_x": True, "reduction": "mean"}
+
+
+def tuplet_margin(*, margin: float = 5.73, scale: float = 64.0) -> dict[str, Any]:
+    """``TupletMarginLoss`` as `refengine.losses.tuplet_margin.loss`; its margin is in degrees.
+
+    Parallel rows of one label give it gradients that are not finite.
+    """
+    return {"scale": scale, "margin": radians(margin), "reduction": "mean"}
+
+
+def intra_pair_variance(*, pos_eps: float = 0.01, neg_eps: float = 0.01) -> dict[str, Any]:
+    """``IntraPairVarianceLoss`` as `refengine.losses.tuplet_margin.intra_pair_variance`."""
+    return {"positive_epsilon": pos_eps, "negative_epsilon": neg_eps, "reduction": "mean"}
+
+
+def snr_contrastive(*, pos_margin: float = 0.0, neg_margin: float = 1.0) -> dict[str, Any]:
+    """``SignalToNoiseRatioContrastiveLoss`` as `refengine.losses.snr_contrastive.loss`."""
+    margins = {"margin": neg_margin, "positive_margin": pos_margin}
+    return margins | {"squared": False, "normalize_x": True, "reduction": "nonzero"}
+
+
+def ranked_list(
+    *, margin: float, Tn: float, imbalance: float = 0.5, alpha: float | None = None, Tp: float = 0.0
+) -> dict[str, Any]:
+    """``RankedListLoss`` as `refengine.losses.ranked_list.loss`, to about 1e-5: what it adds to the denominators.
+
+    It leaves out negatives at distance 0.
+    """
+    constants: dict[str, Any] = {"alpha": 1 + margin / 2 if alpha is None else alpha, "margin": margin}
+    constants |= {"positive_temperature": Tp, "negative_temperature": Tn, "imbalance": imbalance}
+    return constants | {"weights": "full", "normalize_x": True, "reduction": "mean"}
+
+
 def proxy_nca(*, softmax_scale: float = 1.0) -> dict[str, Any]:
     """``ProxyNCALoss`` as `refengine.losses.proxy_nca.loss`: the own proxy stands in the denominator."""
     return {"scale": softmax_scale, "include_positive": True}

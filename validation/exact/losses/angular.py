@@ -24,7 +24,7 @@ def loss(
 ) -> Any:
     """log(1 + sum_n e^{4 tan^2(alpha) (a + p) . n - 2 (1 + tan^2(alpha)) a . p}).
 
-    Source: wang-2017-angular, eq. 8
+    Source: wang-2017-angular, section 3
     """
     s = cosines(x) if normalize_x else between(x, lambda u, v: (u * v).sum())
     tangent = sin(number(alpha)) / cos(number(alpha))

@@ -25,7 +25,7 @@ from validation.exact.number import Number, exp, log
 def loss(x: Any, labels: Any, *, margin: Any, half_factor: bool, normalize_x: bool, reduction: str) -> Any:
     """(1/2) max(0, log(sum_k e^{m - d_ik} + sum_l e^{m - d_jl}) + d_ij)^2.
 
-    Source: song-2016, eq. 4
+    Source: song-2016, section 4
     """
     d = distances(x, normalize_x)
     negatives = [[k for k in range(len(x)) if labels[k] != y] for y in labels]

@@ -16,7 +16,7 @@ from validation.exact.number import Number, exp, log
 def loss(x: Any, labels: Any, *, scale: Any, objective: str, normalize_x: bool, reduction: str) -> Any:
     """-log(sum_p e^{-s d_p^2} / sum_k e^{-s d_k^2}), or 1 minus that quotient.
 
-    Source: goldberger-2004, eq. 1
+    Source: goldberger-2004, section 2
     """
 
     def one(d_p: list[Any], d_n: list[Any]) -> Any:
