@@ -238,7 +238,7 @@ def maximum_likelihood(data: Real) -> Parameters:
     is given where it is the largest in the whole ball too, that is where :math:`\lambda = \sum_n c_n / (1 + c_n) > 0`
     for the cosines c; then it is unique, and :math:`\hat\kappa > 0`, as the mean of :math:`-\log((1 + c)/2)` lies
     below :math:`\log 2 < \psi(2\beta) - \psi(\beta)`. For data so scattered that
-    :math:`\sum_n x_n / (1 + \mu \cdot x_n)` vanishes inside the ball, as those of a concentration below 1 mostly are,
+    :math:`\sum_n x_n / (1 + \mu \cdot x_n)` vanishes inside the ball, as many data of a concentration below 1 are,
     the likelihood may have several maxima (on the circle as many as there are different points), and the estimate is
     nan; likewise for no data, data that are all equal or not finite, and where the right side is not positive. Newton's
     method for both. Other shapes are a ValueError. The score equations of De Cao and Aziz, "The Power Spherical
@@ -246,7 +246,7 @@ def maximum_likelihood(data: Real) -> Parameters:
 
     >>> found = maximum_likelihood(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     >>> round(float(found.concentration), 12)  # 1 / log(2 / (1 + 1 / sqrt(3))) - 1
-    3.213227150266
+    3.212285966742
     """
     xp, dtype, _, found, kappa = _fitted(data)
     return Parameters(xp.astype(found.mu, dtype, copy=False), xp.astype(kappa, dtype, copy=False))
@@ -289,8 +289,7 @@ def _fitted(data: Array) -> tuple[Any, ...]:
             kappa = xp.maximum(kappa + step, kappa / 4)
             if not bool(xp.abs(step) > 1e-15 * kappa):
                 break
-        lost = xp.where(xp.isfinite(kappa), 0.0, xp.nan)
-        return xp, dtype, x, found._replace(mu=found.mu + lost), kappa
+        return xp, dtype, x, found._replace(mu=found.mu + 0.0 * kappa), kappa
 
 
 def _score(xp: Any, kappa: Array, x: Array) -> tuple[Array, Array]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-BOUNDARIES = ("none", "monotonic", "easy", "clip", "identity")
-
 
 def shifted(xp: Any, c: Any, sine: Any, shift: Any) -> tuple[Any, Any, Any]:
     """cos(theta + b), sin(theta + b), and the derivative of the first to c = cos(theta)."""

@@ -11,9 +11,10 @@ from refengine._arrays import as_float64, check_option, check_shape, elementwise
 from refengine.distributions._counts import cotangents, result
 from refengine.domains import Array, Labels, NonNegative, Positive, Real
 from refengine.losses import _heads
-from refengine.losses._angle import BOUNDARIES, with_margin
+from refengine.losses._angle import with_margin
 from refengine.losses._heads import Cosine, check_range, check_scale
 from refengine.losses._rows import label_entropy, reduce, spread
+from refengine.losses.arcface import BOUNDARIES
 
 __all__ = [
     "lambda_bound",
@@ -116,11 +117,6 @@ def logits_value_and_vjp(
         *_, turn = with_margin(xp, own, xp.sqrt((1 - own) * (1 + own)), m, boundary)
         da = xp.where(moves == 0, 0.0, scale * xp.sum(xp.where(hot, g, 0.0), axis=1) * turn * moves) + 0 * m * own
         return _results(xp, dtype, z, dc, da)
-
-
-def _results(xp: Any, dtype: Any, value: Array, *parts: Array) -> tuple[Any, Any]:
-    """Value and cotangents in the dtype of the inputs."""
-    return xp.astype(value, dtype, copy=False), tuple(xp.astype(part, dtype, copy=False) for part in parts)
 
 
 def loss(
@@ -284,6 +280,12 @@ def _shape(low: Array, high: Array) -> Any:
 def _good(xp: Any, low: Array, high: Array, below: Array, above: Array, s: Array) -> Any:
     margins = (below >= 0) & (below <= above) & (above < inf)
     return (low > 0) & (low < high) & (high < inf) & margins & (s > 0) & (s < inf)
+
+
+def _results(xp: Any, dtype: Any, value: Array, one: Array, other: Array) -> tuple[Any, tuple[Any, Any]]:
+    """Value and cotangents in the dtype of the inputs."""
+    value, one, other = (xp.astype(part, dtype, copy=False) for part in (value, one, other))
+    return value, (one, other)
 
 
 def _rows(

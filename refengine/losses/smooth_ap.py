@@ -34,9 +34,10 @@ def loss(
 
     x: (N, D), D >= 1, labels: (N,) integers. :math:`P_k` are the other rows of k's label, :math:`N_k` those of other
     labels, c are cosines, sigma is the logistic function. Result: (N,) for reduction "none", else (); float64 unless x
-    is float32. ``include_self=True`` counts the query, of cosine 1, among its own positives, as the paper's code and
-    pytorch-metric-learning do, which ask for labels in blocks of one size. An anchor without positives has the loss 0:
-    it counts for "mean", not for "valid_anchor" nor "nonzero", which are 0 where none is left.
+    is float32. ``include_self=True`` counts the query, of cosine 1, among its own positives, as the paper's code does,
+    which asks for labels in blocks of one size; pytorch-metric-learning 2.9 does not look at the labels beyond their
+    number and takes the number of classes for the size of each. An anchor without positives has the loss 0: it counts
+    for "mean", not for "valid_anchor" nor "nonzero", which are 0 where none is left.
     T > 0. No rows: the mean is nan. A row of zeros, a nan or an infinity makes everything nan. Memory O(N^2 D).
     Wrong shapes, options or T are a ValueError, values of a wrong kind a TypeError.
     Source: Brown et al. 2020, section 3.

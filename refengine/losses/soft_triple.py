@@ -124,7 +124,8 @@ def regularizer_vjp(g: Array, weight: Real) -> tuple[Array]:
 
     .. math:: \frac{\partial d}{\partial w} = -\cos\frac\theta2 \, \frac{e}{\|w\|}
 
-    For equal directions the one-sided derivatives have mean 0, which is what stands there.
+    For equal directions the one-sided derivatives have mean 0, which is what stands there. In the plane a centre
+    between two others is pulled along one line, and where the pulls cancel, so do their digits.
     """
     return regularizer_value_and_vjp(g, weight)[1]
 

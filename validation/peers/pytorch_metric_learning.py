@@ -33,7 +33,7 @@ OFFERS: dict[str, dict[str, Any]] = {
     "triplet": {"soft": False, "reduction": ("none", "sum", "mean", "nonzero")},
     "info_nce": {"denominator": "negatives"},
     "sup_con": {"outside": True, "reduction": ("none", "sum", "mean", "nonzero")},
-    "multi_similarity": {},
+    "multi_similarity": {"mining_margin": None, "reduction": ("none", "sum", "mean", "nonzero")},
 }
 """The options that the library has; a case with others is asked where it names those of the library as a convention."""
 

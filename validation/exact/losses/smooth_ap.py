@@ -54,7 +54,7 @@ def draw_loss(rng: np.random.Generator) -> Iterator[Draw]:
         keywords = keywords | ({"flags": ("TIE",)} if "KINK" in keywords.get("flags", ()) else {})
         constants = {"temperature": TEMPERATURES[i % 4], "include_self": i % 3 == 2, "reduction": REDUCTIONS[i % 5]}
         if i % 6 == 0:
-            other = {"pytorch_metric_learning": {"include_self": True, "reduction": "mean"}}
+            other = {"with_query": {"include_self": not constants["include_self"], "reduction": "mean"}}
             flags = (*keywords.get("flags", ()), "AMBIGUOUS_CONVENTION")
             keywords = keywords | {"result": "ambiguous", "alternatives": other, "flags": flags}
             constants["reduction"] = "mean"
