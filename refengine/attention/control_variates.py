@@ -194,11 +194,11 @@ def _pull(xp: Any, d: _Drawn, g: Array, r: Array) -> tuple[Any, ...]:
     dw_new = dw_new - own * h
     dc = dc + dc_new - own * d.y_new
     dshare = xp.where(d.hot, 0.0, -h * above)
-    dsums = xp.where(d.hot, 0.0, (dshare * (1 - share) - dw_new) / d.sums)
+    rest = sum_row(xp, xp.where(d.hot, d.e, 0.0)) / d.sums  # 1 - share
+    dodds = share * (dshare * rest - dw_new)  # times the odds
     de_own = sum_row(xp, xp.where(d.hot, -dw_new / d.e, -(dw_new + dshare * share) / d.sums))
-    dlog_p = -dsums * d.odds
-    dz = dw - weights * p * above + (dlog_p - p * sum_row(xp, dlog_p))
-    de = xp.where(d.hot, de_own, dsums * d.odds / d.e)
+    dz = dw - weights * p * above - (dodds - p * sum_row(xp, dodds))
+    de = xp.where(d.hot, de_own, dodds / d.e)
     closed = [xp.where(d.p.open, x, 0.0) for x in (dw / (-d.u * xp.log(d.u)), -de / d.v, dc)]
     return dz, closed[0], closed[1], own, closed[2]
 

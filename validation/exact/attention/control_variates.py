@@ -81,7 +81,7 @@ def _draw(rng: np.random.Generator, rewarded: bool) -> Iterator[Draw]:
         return np.asarray(np.round(rng.uniform(size=shape) * 254 + 1) / 256)
 
     for i, (z, why) in enumerate(rows_of_logits(rng)):
-        if z.size <= 3 and np.ptp(z[z > -inf]) <= 40:
+        if z.size <= 3:
             u, v, f = noise(z.size), noise(z.size), short(rng.normal(size=z.size))
             u, v, f = (np.where(z > -inf, x, nan) for x in (u, v, f))
             yield draw(i, z, u, v, f, short(rng.normal()), **why)
@@ -89,6 +89,9 @@ def _draw(rng: np.random.Generator, rewarded: bool) -> Iterator[Draw]:
         size = 2 + i % 2
         u, v = rng.uniform(size=(2, size))
         yield draw(i, rng.normal(size=size) * 2, u, v, rng.normal(size=size), rng.normal(), difficulty=2)
+    for i, gap in enumerate((60.0, 300.0, 700.0)):
+        z, (u, v) = np.array([0.5, gap, -0.25][: 2 + i % 2]), rng.uniform(size=(2, 2 + i % 2))
+        yield draw(i, z, u, v, rng.normal(size=z.size), flags=("SATURATION", "LARGE_LOGITS"), difficulty=4)
     for i, t in enumerate((0.1, 10.0, 100.0)):
         flags = ("SATURATION",) if t < 1 else ("CANCELLATION",)
         z, f = short(rng.normal(size=(2, 2)))
