@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine.attention._choices import at_open, centred, handed_back, number_back, shares, softmax_vjp
+from refengine.attention._choices import Shares, at_open, centred, handed_back, number_back, shares, softmax_vjp
 from refengine.distributions._rows import largest, rows, sum_row
 from refengine.domains import Array, Real
 
@@ -49,6 +49,9 @@ def variance_vjp(g: Array, logits: Real, f: Real, baseline: Real) -> tuple[Array
 
     .. math:: \frac{\partial}{\partial z_m} \sum_i p_i w_i (f_i - b)^2 = -3 p_m w_m \delta_m (f_m - b)^2
               + p_m \sum_{i \ne m} p_i \Bigl(4 \delta_i + 2 \delta_m - 3 \sum_j \delta_j^2\Bigr) (f_i - b)^2
+
+    and for a baseline far from all f the squares are taken less :math:`(J - b)^2`, as :math:`\sum_i p_i w_i` is
+    :math:`1 - \sum_i p_i^2`.
     """
     xp, dtype, z, f_, b, g = rows({"logits": logits, "f": f}, {"baseline": baseline, "g": g})
     with np.errstate(all="ignore"):
@@ -113,9 +116,12 @@ def _spread(xp: Any, z: Array, f: Array, b: Array) -> tuple[Array, tuple[Array, 
     squares = xp.sum(d * d, axis=-1)
     along = xp.sum(d * xp.where(own > 0, rest, -p), axis=-1)
     dp = squares - 2 * xp.sum((s.p * above)[..., None] * d, axis=-2)
-    dz = softmax_vjp(xp, s.p, dp)
+    dz, c = softmax_vjp(xp, s.p, dp), f - b
     thirds, three = _thirds(xp, z, s.p)
-    dz = xp.where(three, _among_three(xp, s.p, thirds, f - b, above), dz)
+    size = xp.max(xp.abs(above) * xp.astype(s.open, xp.float64), axis=-1, keepdims=True)
+    off = sum_row(xp, s.p * c)  # J - b
+    dz = xp.where(xp.abs(off) > 2 * size, _far_baseline(xp, z, s, c, above, off), dz)
+    dz = xp.where(three, _among_three(xp, s.p, thirds, c, above), dz)
     return sum_row(xp, s.p * squares), (dz, 2 * s.p * along), good & xp.isfinite(b)
 
 
@@ -125,8 +131,30 @@ def _among_three(xp: Any, p: Array, d: Array, c: Array, above: Array) -> Array:
     slope = xp.where(_different(xp, p > 0), 4 * i + 2 * m - 3 * sum_row(xp, d * d)[..., None], 0.0)
     others = p * xp.sum(slope * (p * c * c)[..., None, :], axis=-1)
     w = (1 - p) ** 2 + sum_row(xp, p * p) - p * p
+    return others - 3 * d * p * w * c * c - _squared_mean(xp, p, above)
+
+
+def _far_baseline(xp: Any, z: Array, s: Shares, c: Array, above: Array, off: Array) -> Array:
+    r"""The same for any number of positions, where all :math:`c_i` are about equal to :math:`J - b`.
+
+    Their squares are taken less that of J - b, with which :math:`\sum_i a_i = 1 - \sum p^2` comes in as a whole.
+    """
+    p, squares = s.p, sum_row(xp, s.p * s.p)
+    m, i = p[..., None], p[..., None, :]
+    slope = xp.where(_different(xp, s.open), m * i * (4 * i + 2 * m - 3 * squares[..., None] - 1), 0.0)
+    w = s.rest * s.rest + squares - p * p
+    more = above * (c + off)
+    found = p * w * (1 - 3 * p) * more + xp.sum(slope * more[..., None, :], axis=-1)
+    step = z[..., None] - z[..., None, :]
+    near = xp.abs(step) < 1
+    whole = -2 * p * xp.sum(i * xp.where(near, i * xp.expm1(xp.where(near, step, 0.0)), m - i), axis=-1)
+    return found + off * off * whole - _squared_mean(xp, p, above)
+
+
+def _squared_mean(xp: Any, p: Array, above: Array) -> Array:
+    r"""The derivative of :math:`\sum_k p_k^2 (f_k - J)^2` to the logits."""
     mean = sum_row(xp, (p * above) ** 2) + above * sum_row(xp, p * p * above)
-    return others - 3 * d * p * w * c * c - 2 * p * (p * above * above - mean)
+    return 2 * p * (p * above * above - mean)
 
 
 class _Weights(NamedTuple):

@@ -32,9 +32,9 @@ def sample(
 
     logits, u: (..., K), leading axes broadcast; result: (..., K), float64 unless both are float32. temperature
     :math:`\tau` is a positive number. ``hard=True`` gives exact zeros and a one, at the first of several largest; its
-    ``gradient`` is "straight_through", that of the relaxed vector, or "exact": 0. torch forms the corner as
-    ``y_hard - y.detach() + y``, which rounds to something next to 0 and 1. u is not clipped: 0, 1 and what lies outside
-    give nan; it is not read at a logit of -inf, where the result is 0.
+    ``gradient`` is "straight_through", that of the relaxed vector, or "exact": 0. torch's ``y_hard - y.detach() + y``
+    is the same: 1 - y + y rounds to 1. u is not clipped: 0, 1 and what lies outside give nan; it is not read at a logit
+    of -inf, where the result is 0.
     Source: Jang, Gu and Poole 2017, eq. 2 and section 2.2.
 
     >>> sample([0.0, 0.0], [0.5, 0.5], temperature=1.0).tolist()

@@ -52,6 +52,11 @@ def draw_variance(rng: np.random.Generator) -> Iterator[Draw]:
         for step in (0.0, 1e-12, 1e-6, 1e-2):  # for two positions the least variance is 0
             arguments = {"logits": np.array(z), "f": np.array(f), "baseline": np.array(best + step)}
             yield Draw(arguments, flags=("NEAR_ROOT", "CANCELLATION"), difficulty=5)
+    for i, scale in enumerate((1e-8, 1e-3, 0.1, 1.0, 10.0, 50.0)):  # a baseline far from all f
+        for size in (2, 3, 4):
+            arguments = {"logits": scale * rng.normal(size=size), "f": rng.normal(size=size)}
+            b = np.array((1e3, -30.0)[i % 2])
+            yield Draw(arguments | {"baseline": b}, flags=("CANCELLATION",), difficulty=4)
     for b in (nan, np.inf):
         yield Draw({"logits": np.zeros(2), "f": np.ones(2), "baseline": np.array(b)}, result="invalid")
 
