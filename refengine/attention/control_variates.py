@@ -27,6 +27,7 @@ from refengine.attention._choices import (
     shares,
     softmax_vjp,
 )
+from refengine.distributions._deviance import beside
 from refengine.distributions._noise import uniform as noise
 from refengine.distributions._rows import largest, rows, sum_row
 from refengine.domains import Array, Real, Unit
@@ -45,8 +46,7 @@ def relax(logits: Real, u: Unit, v: Unit, reward: Real, surrogate: Real, *, temp
     logits, u, v, surrogate :math:`\varphi`: (..., K), reward r, that of the position
     `refengine.attention.hard.sample_gumbel_max` of u: (...), leading axes broadcast; result: (..., K), float64 unless
     all are float32. Its mean over u and v is the gradient of `refengine.attention.hard.expected` for all surrogates;
-    with 0 it is `refengine.attention.hard.score_function` without a baseline. temperature is a positive number; where
-    one p is nearly 1 and temperature above 1, the terms of w and of its new draw cancel, and gradients lose digits.
+    with 0 it is `refengine.attention.hard.score_function` without a baseline. temperature is a positive number.
     Infinite or nan rewards and surrogates, noise outside (0, 1): nan.
     Source: Grathwohl et al. 2018, eq. 7 with the conditional of appendix B.
 
@@ -129,7 +129,9 @@ def rebar_vjp(
 
 
 class _Drawn(NamedTuple):
-    """What the noise made: w, its new draw, the relaxed choices y of both; e = -log v, odds = e / p."""
+    """What the noise made: w, its new draw, the relaxed choices y of both, their gap, small
+    where they are close; e = -log v, odds = e / p.
+    """
 
     u: Any
     v: Any
@@ -141,6 +143,8 @@ class _Drawn(NamedTuple):
     w_new: Any
     y: Any
     y_new: Any
+    gap: Any
+    close: Any
     e: Any
     odds: Any
     sums: Any
@@ -159,7 +163,13 @@ def _drawn(xp: Any, z: Array, u: Array, v: Array, c: Array, temperature: float) 
     sums = xp.where(hot, e, odds + e_own)
     w_new = xp.where(s.open, -xp.log(sums), -xp.inf)
     y, y_new = (shares(xp, x / temperature).p for x in (w, w_new))
-    return _Drawn(u, v, c, temperature, s, hot, w, w_new, y, y_new, e, odds, sums, good)
+    # both without the logits, which are large where one p is nearly 1, and with the constant of log p
+    e_u = -xp.log(u)
+    step = xp.where(s.open, xp.log(e_u / xp.where(hot, s.p * e, e + s.p * e_own)), 0.0) / temperature
+    near = xp.all(xp.abs(step) < 1, axis=-1, keepdims=True)
+    less = xp.expm1(xp.where(near, step, 0.0))
+    gap = xp.where(near, y * centred(xp, y, less) / (1 + sum_row(xp, y * less)), y_new - y)
+    return _Drawn(u, v, c, temperature, s, hot, w, w_new, y, y_new, gap, near, e, odds, sums, good)
 
 
 def _scaled(d: _Drawn, scale: float) -> _Drawn:
@@ -176,29 +186,43 @@ def _share(xp: Any, d: _Drawn) -> Array:
     return xp.where(d.hot, 0.0, d.odds / d.sums)
 
 
+def _rest(xp: Any, d: _Drawn) -> Array:
+    """1 less the share."""
+    return sum_row(xp, xp.where(d.hot, d.e, 0.0)) / d.sums
+
+
 def _estimate(xp: Any, d: _Drawn, r: Array) -> Array:
-    along = _share(xp, d) * _slope(xp, d, d.y_new)
-    value = (r - sum_row(xp, d.c * d.y_new)) * score(xp, d.p, d.hot)
-    return value + _slope(xp, d, d.y) - (along - d.p.p * sum_row(xp, along))
+    value, new = (r - sum_row(xp, d.c * d.y_new)) * score(xp, d.p, d.hot), _slope(xp, d, d.y_new)
+    along, left = _share(xp, d) * new, _rest(xp, d) * new
+    apart = _slope(xp, d, d.y) - (along - d.p.p * sum_row(xp, along))
+    close = _to_logits(xp, d, left) - _difference(xp, d, d.c)[1]
+    return value + xp.where(d.close, close, apart)
+
+
+def _to_logits(xp: Any, d: _Drawn, left: Array) -> Array:
+    """``left - p sum left``, where one p may be nearly 1."""
+    return left * d.p.rest - d.p.p * beside(xp, left, largest(xp, d.p.p))
 
 
 def _pull(xp: Any, d: _Drawn, g: Array, r: Array) -> tuple[Any, ...]:
     """Cotangents of the logits, of u and v, of the reward and of the surrogate."""
     p, above = d.p.p, centred(xp, d.p.p, g)
     own = sum_row(xp, xp.where(d.hot, above, 0.0))
-    share, h = _share(xp, d), _slope(xp, d, d.y_new)
+    share, rest, h = _share(xp, d), _rest(xp, d), _slope(xp, d, d.y_new)
     # through p in above
     weights = (r - sum_row(xp, d.c * d.y_new)) - sum_row(xp, share * h)
     # through w, and through its new draw
-    dw, dc = _curved(xp, d, d.w, d.y, g)
+    dw, dc = _curved(xp, d, d.w, d.y, above)
     dw_new, dc_new = _curved(xp, d, d.w_new, d.y_new, -share * above)
     dw_new = dw_new - own * h
-    dc = dc + dc_new - own * d.y_new
     dshare = xp.where(d.hot, 0.0, -h * above)
-    rest = sum_row(xp, xp.where(d.hot, d.e, 0.0)) / d.sums  # 1 - share
     dodds = share * (dshare * rest - dw_new)  # times the odds
     de_own = sum_row(xp, xp.where(d.hot, -dw_new / d.e, -(dw_new + dshare * share) / d.sums))
-    dz = dw - weights * p * above - (dodds - p * sum_row(xp, dodds))
+    # where the choices are close: dw - dodds and dc + dc_new without what is in both
+    (more, dc_more), (fall, dc_fall) = _curved(xp, d, d.w_new, d.y_new, rest * above), _difference(xp, d, above)
+    left = xp.where(d.close, rest * dw + share * (more - fall - own * h - dshare * rest), dw - dodds)
+    dc = xp.where(d.close, dc_more - dc_fall, dc + dc_new) - own * d.y_new
+    dz = _to_logits(xp, d, left) - weights * p * above
     de = xp.where(d.hot, de_own, dodds / d.e)
     closed = [xp.where(d.p.open, x, 0.0) for x in (dw / (-d.u * xp.log(d.u)), -de / d.v, dc)]
     return dz, closed[0], closed[1], own, closed[2]
@@ -217,6 +241,19 @@ def _curved(xp: Any, d: _Drawn, w: Array, y: Array, a: Array) -> tuple[Any, Any]
     two = xp.sum(xp.astype(d.p.open, xp.int64), axis=-1, keepdims=True) == 2
     dw = xp.where(two, xp.sum(weights * steps[1] * steps[2], axis=-1), dw)
     return dw / d.tau**2, y * off / d.tau
+
+
+def _difference(xp: Any, d: _Drawn, a: Array) -> tuple[Any, Any]:
+    """What `_curved` gives for the new draw less what it gives for w, by way of the gap of their relaxed choices."""
+    y, gap = d.y, d.gap
+    off, c = centred(xp, y, a), centred(xp, y, d.c)
+    step_off, step_c = sum_row(xp, gap * a), sum_row(xp, gap * d.c)
+    off_new, c_new = off - step_off, c - step_c
+    product = off_new * c_new
+    step = -step_off * c - step_c * off_new
+    step_mean = sum_row(xp, gap * product) + sum_row(xp, y * step)
+    dw = gap * (product - sum_row(xp, d.y_new * product)) + y * (step - step_mean)
+    return dw / d.tau**2, (gap * off_new - y * step_off) / d.tau
 
 
 def _check(temperature: float, scale: float = 1.0) -> None:

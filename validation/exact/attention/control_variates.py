@@ -71,7 +71,7 @@ def rebar(logits: Any, u: Any, v: Any, f: Any, *, temperature: Any, scale: Any) 
 
 def _draw(rng: np.random.Generator, rewarded: bool) -> Iterator[Draw]:
     def draw(i: int, z: Any, u: Any, v: Any, f: Any, reward: Any = 1.5, **why: Any) -> Draw:
-        constants = {"temperature": (1.0, 0.5, 0.75, 0.25)[i % 4]} | ({} if rewarded else {"scale": (1.0, 0.5)[i % 2]})
+        constants = {"temperature": (1.0, 0.5, 2.0, 0.25)[i % 4]} | ({} if rewarded else {"scale": (1.0, 0.5)[i % 2]})
         constants |= {name: why.pop(name) for name in list(why) if name in constants}
         arguments = {"logits": z, "u": u, "v": v}
         arguments |= {"reward": reward, "surrogate": f} if rewarded else {"f": f}
@@ -92,6 +92,9 @@ def _draw(rng: np.random.Generator, rewarded: bool) -> Iterator[Draw]:
     for i, gap in enumerate((60.0, 300.0, 700.0)):
         z, (u, v) = np.array([0.5, gap, -0.25][: 2 + i % 2]), rng.uniform(size=(2, 2 + i % 2))
         yield draw(i, z, u, v, rng.normal(size=z.size), flags=("SATURATION", "LARGE_LOGITS"), difficulty=4)
+    for i, t in enumerate((5.0, 30.0)):  # one p is nearly 1, and the relaxed choice is not
+        z, (u, v) = np.array([0.5, 12.0 * t**0.5, -0.25][: 2 + i]), rng.uniform(size=(2, 2 + i))
+        yield draw(i, z, u, v, rng.normal(size=z.size), temperature=t, flags=("CANCELLATION",), difficulty=5)
     for i, t in enumerate((0.1, 10.0, 100.0)):
         flags = ("SATURATION",) if t < 1 else ("CANCELLATION",)
         z, f = short(rng.normal(size=(2, 2)))
