@@ -77,7 +77,7 @@ def attention_vjp(
     and with a gain :math:`\bar\gamma = \bar w \cdot \hat w`, :math:`\bar w_{score} = \gamma (I - \hat w \hat w^T)
     \bar w / \|w_{score}\|`. Under "nan" the query of an empty row has gradient nan, and nothing else has.
     """
-    given = {"bias": bias, "gain": gain, "mask": mask, "empty_row": empty_row}
+    given: dict[str, Any] = {"bias": bias, "gain": gain, "mask": mask, "empty_row": empty_row}
     return attention_value_and_vjp(g, q, k, v, w_query, w_key, w_score, **given)[1]
 
 

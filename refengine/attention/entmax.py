@@ -9,7 +9,7 @@ import numpy as np
 from refengine._arrays import promote, unbroadcast
 from refengine.attention._arguments import check_cotangent
 from refengine.attention._rows import Rows
-from refengine.attention._scores import check_mask, rows_of_scores
+from refengine.attention._scores import check_broadcasts, check_mask, rows_of_scores
 from refengine.attention._sparse import filled, shifted, support_of_sparsemax
 from refengine.domains import Array, Interval, Mask, Real
 
@@ -31,7 +31,7 @@ def entmax(z: Real, alpha: Order = 1.5, *, mask: Mask | None = None, empty_row: 
     limit, softmax; alpha = 2 is sparsemax, with its support; an alpha outside 1..2 or nan makes its rows nan. What is
     not attended (masked, -inf) is left out and exactly 0. A row without attended entries is 0, nan or 1 / K as
     ``empty_row`` says ("zero", "nan", "mean"), or a ValueError ("error"). An attended nan or +inf makes its row nan.
-    Definition: Peters et al. 2019, eq. 10 and eq. 11.
+    Definition: Peters et al. 2019, section 3.1.
 
     >>> entmax(np.array([0.5, 0.5, -3.0]))
     array([0.5, 0.5, 0. ])
@@ -133,18 +133,11 @@ def _second_difference(xp: Any, s: Any) -> Any:
 
 def _checked(z: Array, alpha: Array, mask: Any, *g: Array) -> Any:
     """``xp, dtype, z, alpha, mask``, and g where it is given; float64."""
-    xp, dtype, z, alpha, *g = promote(**dict(zip(("z", "alpha", "g"), (z, alpha, *g), strict=False)))
+    xp, dtype, *given = promote(**dict(zip(("z", "alpha", "g"), (z, alpha, *g), strict=False)))
+    z, alpha, *cotangents = (xp.astype(v, xp.float64, copy=False) for v in given)
     if z.ndim < 1:
         raise ValueError(f"z must have shape (..., K), got {tuple(z.shape)}")
-    for cotangent in g:
+    for cotangent in cotangents:
         check_cotangent(cotangent, tuple(z.shape))
-    rows = tuple(z.shape[:-1])
-    try:
-        fits = np.broadcast_shapes(rows, tuple(alpha.shape)) == rows
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"alpha must broadcast to the rows (...) = {rows} of z, got {tuple(alpha.shape)}")
-    mask = check_mask(xp, mask, tuple(z.shape), "(..., K)")
-    z, alpha, *g = (xp.astype(v, xp.float64, copy=False) for v in (z, alpha, *g))
-    return xp, dtype, z, alpha, mask, *g
+    check_broadcasts("alpha", alpha, tuple(z.shape[:-1]), "the rows (...) of z")
+    return xp, dtype, z, alpha, check_mask(xp, mask, tuple(z.shape), "(..., K)"), *cotangents

@@ -35,7 +35,7 @@ def score_dot(q: Real, k: Real) -> Array:
     .. math:: S_{ij} = q_i \cdot k_j
 
     q (..., Q, D), k (..., K, D), whose batch axes broadcast; the result has shape (..., Q, K), float64 unless both are
-    float32. There is no scale. Definition: Luong et al. 2015, eq. 8.
+    float32. There is no scale. Definition: Luong et al. 2015, section 3.1.
 
     >>> score_dot(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
     array([[11.,  2.]])
@@ -60,7 +60,7 @@ def score_general(q: Real, k: Real, weight: Real) -> Array:
     .. math:: S_{ij} = q_i^T W k_j
 
     q (..., Q, D), k (..., K, E), weight (D, E); the result has shape (..., Q, K), float64 unless all are float32.
-    Definition: Luong et al. 2015, eq. 8.
+    Definition: Luong et al. 2015, section 3.1.
 
     >>> score_general(np.array([[1.0, 2.0]]), np.array([[3.0], [1.0]]), np.array([[1.0], [0.5]]))
     array([[6., 2.]])
@@ -85,7 +85,7 @@ def score_concat(q: Real, k: Real, weight: Real, w_score: Real) -> Array:
     .. math:: S_{ij} = w \cdot \tanh(W [q_i; k_j])
 
     q (..., Q, D), k (..., K, E), weight (A, D + E), whose first columns are the query's, w_score (A,); the result has
-    shape (..., Q, K), float64 unless all are float32. Definition: Luong et al. 2015, eq. 8.
+    shape (..., Q, K), float64 unless all are float32. Definition: Luong et al. 2015, section 3.1.
 
     >>> score_concat(np.array([[1.0]]), np.array([[-1.0], [-1.0]]), np.ones((1, 2)), np.ones(1))  # tanh 0
     array([[0., 0.]])
@@ -115,7 +115,7 @@ def location_weights(q: Real, weight: Real, *, mask: Mask | None = None, empty_r
     q (..., Q, D), weight (K, D), one row a position; the result has shape (..., Q, K), float64 unless both are float32.
     For a sentence of fewer words the paper takes the top part of the weights: ``mask`` (True = attend), which
     broadcasts to the result, leaves the other positions out. Rows without any are 0, nan or 1 / K as ``empty_row`` says
-    ("zero", "nan", "mean"), or a ValueError ("error"). Definition: Luong et al. 2015, eq. 9.
+    ("zero", "nan", "mean"), or a ValueError ("error"). Definition: Luong et al. 2015, section 3.1.
 
     >>> location_weights(np.array([[2.0]]), np.array([[0.5], [0.5], [9.0]]), mask=np.array([True, True, False]))
     array([[0.5, 0.5, 0. ]])
@@ -167,7 +167,7 @@ def attention(
     array is float32. Pairs that are masked are left out, and what only they contain may hold nan. A query that attends
     to no key gives 0, nan or the mean of all values as ``empty_row`` says ("zero", "nan", "mean"), or a ValueError
     ("error"). TensorFlow Addons' LuongAttention is "general", times an unpublished scalar where asked.
-    Definition: Luong et al. 2015, eq. 7 and eq. 8.
+    Definition: Luong et al. 2015, section 3.1, eq. 7.
 
     >>> attention(np.zeros((1, 2)), np.eye(2), np.array([[1.0], [3.0]]))  # equal scores: the mean
     array([[2.]])

@@ -13,6 +13,7 @@ from refengine.attention._scores import (
     average_backward,
     check_axis,
     check_batch,
+    check_broadcasts,
     check_mask,
     to_scores,
     weigh,
@@ -132,12 +133,7 @@ def _checked(mask: Any, **arguments: Any) -> Any:
     steps, keys = a["scores"].shape[-2:]
     check_axis("v", a["v"], -2, keys, "K", "scores")
     if "gate" in a:
-        try:
-            fits = np.broadcast_shapes((*batch, steps), tuple(a["gate"].shape)) == (*batch, steps)
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ValueError(f"gate must broadcast to (..., T) = {(*batch, steps)}, got {tuple(a['gate'].shape)}")
+        check_broadcasts("gate", a["gate"], (*batch, steps), "(..., T)")
     scores = a["scores"]
     return xp, dtype, a, check_mask(xp, mask, tuple(scores.shape), "(..., T, K)")
 

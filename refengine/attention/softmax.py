@@ -47,11 +47,10 @@ def softmax_vjp(g: Array, z: Real, *, mask: Mask | None = None, empty_row: str =
 
 def checked(z: Array, mask: Any, *g: Array) -> Any:
     """``xp, dtype, z, mask``, and g where it is given; float64."""
-    names = dict(zip(("z", "g"), (z, *g), strict=False))
-    xp, dtype, z, *g = promote(**names)
+    xp, dtype, *given = promote(**dict(zip(("z", "g"), (z, *g), strict=False)))
+    z, *cotangents = (xp.astype(a, xp.float64, copy=False) for a in given)
     if z.ndim < 1:
         raise ValueError(f"z must have shape (..., K), got {tuple(z.shape)}")
-    for cotangent in g:
+    for cotangent in cotangents:
         check_cotangent(cotangent, tuple(z.shape))
-    mask = check_mask(xp, mask, tuple(z.shape), "(..., K)")
-    return xp, dtype, xp.astype(z, xp.float64, copy=False), mask, *(xp.astype(a, xp.float64, copy=False) for a in g)
+    return xp, dtype, z, check_mask(xp, mask, tuple(z.shape), "(..., K)"), *cotangents

@@ -26,7 +26,7 @@ def sparsemax(z: Real, *, mask: Mask | None = None, empty_row: str = "zero") -> 
     Which entries belong to the support :math:`\Omega` is decided in twice the working precision, so that an entry
     whose weight is below rounding still counts. What is not attended (masked, -inf) is left out and exactly 0. A row
     without attended entries is 0, nan or 1 / K as ``empty_row`` says ("zero", "nan", "mean"), or a ValueError
-    ("error"). An attended nan or +inf makes its row nan. Definition: Martins and Astudillo 2016, eq. 1 to eq. 3.
+    ("error"). An attended nan or +inf makes its row nan. Definition: Martins and Astudillo 2016, eq. 2 and eq. 3.
 
     >>> sparsemax(np.array([1.0, 0.5, -1.0]))
     array([0.75, 0.25, 0.  ])

@@ -17,7 +17,7 @@ from validation.exact.root import root
 def entmax(z: Any, alpha: Any = 1.5, *, mask: Any = None, empty_row: str = "zero") -> Any:
     """p_i = [(alpha - 1) z_i - tau]_+^{1 / (alpha - 1)}, where the weights sum to 1.
 
-    Source: peters-2019, eq. 10 and eq. 11
+    Source: peters-2019, section 3.1
     """
     return over_rows(z, mask, empty_row, _weights, alpha)
 

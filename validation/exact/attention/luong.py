@@ -15,7 +15,7 @@ from validation.exact.draws import Draw
 def score_dot(q: Any, k: Any) -> Any:
     """q_i . k_j.
 
-    Source: luong-2015, eq. 8
+    Source: luong-2015, section 3.1
     """
     return over_pairs(q, k, dot)
 
@@ -23,7 +23,7 @@ def score_dot(q: Any, k: Any) -> Any:
 def score_general(q: Any, k: Any, weight: Any) -> Any:
     """q_i . (W k_j).
 
-    Source: luong-2015, eq. 8
+    Source: luong-2015, section 3.1
     """
     return over_pairs(q, k, lambda x, y: _general(x, y, weight))
 
@@ -31,7 +31,7 @@ def score_general(q: Any, k: Any, weight: Any) -> Any:
 def score_concat(q: Any, k: Any, weight: Any, w_score: Any) -> Any:
     """w . tanh(W [q_i; k_j]).
 
-    Source: luong-2015, eq. 8
+    Source: luong-2015, section 3.1
     """
     return over_pairs(q, k, lambda x, y: _concat(x, y, weight, w_score))
 
@@ -39,7 +39,7 @@ def score_concat(q: Any, k: Any, weight: Any, w_score: Any) -> Any:
 def location_weights(q: Any, weight: Any, *, mask: Any = None, empty_row: str = "zero") -> Any:
     """softmax_j(w_j . q_i) over the attended positions j.
 
-    Source: luong-2015, eq. 9
+    Source: luong-2015, section 3.1
     """
     shape = (*q.shape[:-1], len(weight))
     mask = np.broadcast_to(True if mask is None else mask, shape)
@@ -63,7 +63,7 @@ def attention(
 ) -> Any:
     """sum_j softmax_j(S_ij) v_j.
 
-    Source: luong-2015, eq. 7 and eq. 8
+    Source: luong-2015, section 3.1, eq. 7
     """
     scores = {
         "dot": dot,

@@ -16,7 +16,7 @@ from validation.exact.number import number
 def sparsemax(z: Any, *, mask: Any = None, empty_row: str = "zero", edge: bool = False) -> Any:
     """p = max(0, z - tau), where the weights sum to 1.
 
-    Source: martins-2016, eq. 1 to eq. 3
+    Source: martins-2016, eq. 2 and eq. 3
     """
     return over_rows(z, mask, empty_row, partial(_projected, edge=edge))
 
