@@ -106,7 +106,7 @@ _EXACT = {"EXACT_F32", "EXACT_F16", "EXACT_BF16"}
 
 def test_nan_goes_where_the_reference_lets_it_go(operation: Operation, backend: str) -> None:
     """A kernel whose min, max or branch passes over nan would invent a number."""
-    if backend == "numpy" or operation.path == "mining.batch_hard":
+    if backend == "numpy" or operation.path.startswith("mining."):
         pytest.skip("the reference itself, or refuses nan")
     for case, arguments in _spoilt(operation):
         changed = replace(case, arguments=arguments)

@@ -23,7 +23,7 @@ def angular(x: Real, labels: Labels, *, angle: float = math.radians(20.0), norma
     degrees in pytorch-metric-learning's AngularMiner, which measures between the rows as they came
     (``normalize_x=False``), although it asks for a distance of unit vectors. The centre is that of the chord, also
     between unit vectors. The inequality is strict. A negative at the centre sees pi / 2; duplicates are seen under 0,
-    from wherever. No triplet: empty arrays. Decided by squares in float64. Memory N x N x D, one anchor at a time.
+    from wherever. No triplet: empty arrays. Decided by distances in float64. Memory O(N^2) beside the result.
     Values that are not finite, rows of zeros that ought to be normalised, wrong shapes, labels or angles are a
     ValueError, values of a wrong kind a TypeError.
     Source: Wang et al. 2017, section 3.2.
@@ -39,9 +39,8 @@ def angular(x: Real, labels: Labels, *, angle: float = math.radians(20.0), norma
 
     def chosen(i: int, p: Any, negative: Any) -> Any:
         chord = xp.sqrt(xp.take(squares(xp, x, i), p))[:, None]
-        # twice the distance from the centre, from differences
-        away = (x[None, :, :] - x[i, :]) + (x[None, :, :] - xp.take(x, p, axis=0)[:, None, :])
-        needed = tangent * xp.sqrt(xp.sum(away * away, axis=2))
-        return negative[None, :] & (chord > needed)
+        # squares of twice the distance from each centre, from differences
+        away = [xp.sum(((x - x[i, :]) + (x - x[int(j), :])) ** 2, axis=1) for j in p]
+        return negative[None, :] & (chord > tangent * xp.sqrt(xp.stack(away)))
 
     return triplets(xp, y, chosen)

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.losses._rows import contiguous, orthogonal_rows, scalar, unit_vectors
+from refengine.backends.numba.losses._rows import contiguous, exp_row, orthogonal_rows, scalar, sum_of, unit_vectors
 
 TILE = 32
 
@@ -85,15 +85,19 @@ def two_sums(c, y, gamma_p, sign, gamma_n, mining, tops, sums):
                 top_n = s if s > top_n or s != s else top_n
             elif j != i:
                 top_p = sign * s if sign * s > top_p or s != s else top_p
-        sum_p, sum_n = 0.0, 0.0
         for j in range(c.shape[1]):
             s = clipped(c[i, j])
             if y[j] != y[i]:
-                c[i, j] = 0.0 if s + mining <= -top_p else math.exp(gamma_n * (s - top_n))
-                sum_n += c[i, j]
-            elif j != i:
-                c[i, j] = 0.0 if s - mining >= top_n else math.exp(gamma_p * (sign * s - top_p))
-                sum_p += c[i, j]
+                c[i, j] = -np.inf if s + mining <= -top_p else gamma_n * (s - top_n)
+            else:
+                c[i, j] = -np.inf if j == i or s - mining >= top_n else gamma_p * (sign * s - top_p)
+        exp_row(c[i])
+        sum_p = 0.0
+        for j in range(c.shape[1]):
+            sum_p += c[i, j] if y[j] == y[i] else 0.0
+        sum_n = 0.0
+        for j in range(c.shape[1]):
+            sum_n += c[i, j] if y[j] != y[i] else 0.0
         tops[i, 0] = 0.0 if top_p == -np.inf else top_p
         tops[i, 1] = 0.0 if top_n == -np.inf else top_n
         sums[i, 0], sums[i, 1] = sum_p, sum_n
@@ -112,33 +116,38 @@ def against_all(c, y, scale, each, g, weights, losses, by_pair):
             s = clipped(c[i, j])
             if j != i and (s > top or s != s):
                 top, place = s, j
-        rest = 0.0
+        at_top, beside, gaps, count = 0.0, 0.0, 0.0, 0
         for j in range(c.shape[1]):
-            c[i, j] = scale * (top - clipped(c[i, j]))
-            if j != i and j != place:
-                rest += math.exp(-c[i, j])
-        total, at_top, beside = math.log1p(rest), 0.0, 0.0
-        losses[i] = 0.0
-        for j in range(c.shape[1]):
+            gap = scale * (top - clipped(c[i, j]))
+            c[i, j] = -gap
             if y[j] == y[i] and j != i:
-                loss = c[i, j] + total if rest == rest else np.nan
                 weight = g[i, j] if weights else each[i]
-                losses[i] += loss
+                gaps += gap
+                count += 1
                 if weights:
-                    by_pair[i, j] = loss
+                    by_pair[i, j] = gap
                 if j == place:
                     at_top = weight
                 else:
                     beside += weight
-        whole = at_top + beside
+        c[i, i] = -np.inf
+        if place >= 0 and top == top:
+            c[i, place] = -np.inf
+        exp_row(c[i])
+        rest, whole = sum_of(c[i]), at_top + beside
+        total = math.log1p(rest)
+        losses[i] = gaps + count * total if count > 0 else 0.0
+        share = whole / (1 + rest)
         for j in range(c.shape[1]):
-            if j == i:
-                c[i, j] = 0.0
-            elif j == place:
-                c[i, j] = beside - whole * (rest / (1 + rest))
-            else:
-                weight = (g[i, j] if weights else each[i]) if y[j] == y[i] else 0.0
-                c[i, j] = whole * (math.exp(-c[i, j]) / (1 + rest)) - weight
+            c[i, j] *= share
+        for j in range(c.shape[1]):
+            if y[j] == y[i] and j != i:
+                c[i, j] -= g[i, j] if weights else each[i]
+                if weights:
+                    by_pair[i, j] = by_pair[i, j] + total
+        c[i, i] = 0.0
+        if place >= 0:
+            c[i, place] = beside - whole * (rest / (1 + rest))
 
 
 @parallel

@@ -15,7 +15,15 @@ from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel
 from refengine.backends.numba.losses._pairs import cosines, pulled
-from refengine.backends.numba.losses._rows import contiguous, orthogonal_rows, rows_of, scalar, summing, unit_vectors
+from refengine.backends.numba.losses._rows import (
+    contiguous,
+    exp_row,
+    orthogonal_rows,
+    rows_of,
+    scalar,
+    summing,
+    unit_vectors,
+)
 from refengine.losses import circle as reference
 from refengine.losses._pairs import anchor_shares, reduced, softplus, weighted
 from refengine.losses._rows import reduce
@@ -80,6 +88,7 @@ def _rows(c, unit, others, y, columns, pairs, pooled, gamma, margin, full, ends,
             z, kind = gamma * (u + margin) * (u - margin), 0 if positive else 1
             if z > tops[i, kind] or z != z:
                 tops[i, kind], ends[i, kind] = z, c[i, j]
+        powers = np.full(c.shape[1], -np.inf)
         for j in range(c.shape[1]):
             if j < start or (pairs and j == i):
                 c[i, j] = 0.0
@@ -87,9 +96,12 @@ def _rows(c, unit, others, y, columns, pairs, pooled, gamma, margin, full, ends,
             positive = columns[j] == y[i]
             kind = 0 if positive else 1
             u, free = _measure(c[i, j], positive, margin)
-            power = math.exp(_below(c[i, j], ends[i, kind], positive, gamma, margin))
-            sums[i, kind] += power
-            c[i, j] = power * ((2 * u if full else u + margin) if free else 0.0)
+            powers[j] = _below(c[i, j], ends[i, kind], positive, gamma, margin)
+            c[i, j] = (2 * u if full else u + margin) if free else 0.0
+        exp_row(powers)
+        for j in range(start, c.shape[1]):
+            c[i, j] *= powers[j]
+            sums[i, 0 if columns[j] == y[i] else 1] += powers[j]
 
 
 @scalar
