@@ -50,7 +50,7 @@ class shared_out:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(int(numba.config.NUMBA_NUM_THREADS), thread_name_prefix="refengine")
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="refengine")
 
 
 if hasattr(os, "register_at_fork"):
