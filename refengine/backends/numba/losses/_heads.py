@@ -324,13 +324,13 @@ def loss_and_vjp(
         return value, (dx, dw, *(np.asarray(s).astype(dtype, copy=False)[()] for s in slope))
 
 
-def tamed(weight, zeros=False):
+def tamed(weight, zeros=False, measure=square_lengths):
     """``weight, lengths, divisor``: the class vectors as they are, or divided by their largest entries.
 
-    A class of zeros is left without a direction, or with ``zeros`` as it is.
+    A class of zeros is left without a direction, or with ``zeros`` as it is. ``measure`` writes the squares of lengths.
     """
     squares = np.empty(len(weight))
-    square_lengths(weight, squares)
+    measure(weight, squares)
     bound = _TAME[weight.dtype.name]
     if np.all((squares > 1 / bound) & (squares < bound)):
         return weight, np.sqrt(squares).astype(weight.dtype), None

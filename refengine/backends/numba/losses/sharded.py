@@ -15,7 +15,7 @@ import numpy as np
 
 from refengine._arrays import check_option, check_shape
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import parallel, shared_out
 from refengine.backends.numba.losses._heads import (
     ARCFACE,
     COMBINED,
@@ -23,7 +23,6 @@ from refengine.backends.numba.losses._heads import (
     SPHEREFACE,
     add_targets,
     at_label,
-    finish_classes,
     finish_rows,
     is_linear,
     label_parts,
@@ -36,7 +35,9 @@ from refengine.backends.numba.losses._rows import (
     count_nan,
     exponentials,
     largest_number,
+    make_orthogonal,
     rows_of,
+    sum_of_squares,
     unit_row,
     unit_vectors,
 )
@@ -85,10 +86,10 @@ def _find_labels(unit, largest, amplitude, free, kind, p, q, r, exact, own, own_
         angles[i, 0], angles[i, 1], angles[i, 2], angles[i, 3] = at_label(unit[i], own[i], kind, p, q, r, exact)
 
 
-@parallel
-def _add_sums(c, factor, y, amplitude, top, total):
+@shared_out
+def _add_sums(first, last, c, factor, y, amplitude, top, total):
     """The largest cosine of the other classes so far, and the sum of the exponentials beside it, go on over a block."""
-    for i in numba.prange(c.shape[0]):
+    for i in range(first, last):
         held = 0 <= y[i] < c.shape[1]
         if held and c.shape[1] == 1:
             continue
@@ -106,10 +107,10 @@ def _add_sums(c, factor, y, amplitude, top, total):
             total[i] += exponentials(c[i], top[i], amplitude[i])
 
 
-@parallel
-def _to_slopes(c, factor, y, amplitude, top, slopes, at_labels):
+@shared_out
+def _to_slopes(first, last, c, factor, y, amplitude, top, slopes, at_labels):
     """A block's cosines become the derivatives to the products of directions and class vectors."""
-    for i in numba.prange(c.shape[0]):
+    for i in range(first, last):
         held = 0 <= y[i] < c.shape[1]
         scaled(c[i], factor)
         if held:
@@ -118,6 +119,18 @@ def _to_slopes(c, factor, y, amplitude, top, slopes, at_labels):
         multiplied(c[i], factor, slopes[i])
         if held:
             c[i, y[i]] = at_labels[i] * factor[y[i]]
+
+
+@shared_out
+def _finish_classes(first, last, dw, weight, length):
+    for j in range(first, last):
+        make_orthogonal(dw[j], weight[j], length[j])
+
+
+@shared_out
+def _squares(first, last, rows, squares):
+    for j in range(first, last):
+        squares[j] = sum_of_squares(rows[j], 1.0)
 
 
 @parallel
@@ -204,12 +217,16 @@ def _batch(x, weight, y, head, dtype):
     return _Batch(x, unit, largest, norm, amplitude, free, y, held, own, own_length, angles, linear)
 
 
+def _measure(rows, squares):
+    _squares(len(rows), rows, squares)
+
+
 def _products(batch, weight, block):
     """For each block of classes: its first, its class vectors as `tamed` gives them, and the products with all rows."""
     rows, dtype = len(batch.unit), batch.unit.dtype
     buffer = np.empty(rows * min(block, len(weight)), dtype)
     for start in range(0, len(weight), block):
-        part, length, divisor = tamed(contiguous(weight[start : start + block], dtype))
+        part, length, divisor = tamed(contiguous(weight[start : start + block], dtype), measure=_measure)
         c = buffer[: rows * len(part)].reshape(rows, len(part))
         np.matmul(batch.unit, part.T, out=c)
         yield start, part, length, divisor, c
@@ -218,7 +235,7 @@ def _products(batch, weight, block):
 def _sums(batch, weight, block):
     top, total = np.full(len(batch.unit), -np.inf), np.zeros(len(batch.unit))
     for start, _, length, _, c in _products(batch, weight, block):
-        _add_sums(c, 1 / length, batch.y - start, batch.amplitude, top, total)
+        _add_sums(len(c), c, 1 / length, batch.y - start, batch.amplitude, top, total)
     maximum = np.where(top == -np.inf, top, batch.amplitude * top)
     return Sums(maximum, total, np.where(batch.held, batch.amplitude * batch.angles[:, 0], -np.inf))
 
@@ -246,11 +263,11 @@ def _gradients(rows, batch, weight, merged, block):
     )
     dx, dw, product = np.zeros(unit.shape), np.empty(weight.shape, unit.dtype), np.empty_like(unit)
     for start, part, length, divisor, c in _products(batch, weight, block):
-        _to_slopes(c, 1 / length, batch.y - start, amplitude, top, slopes * of_total, at_labels)
+        _to_slopes(len(c), c, 1 / length, batch.y - start, amplitude, top, slopes * of_total, at_labels)
         dx += np.matmul(c, part, out=product)
         of_part = dw[start : start + len(part)]
         np.matmul(c.T, batch.x if free else unit, out=of_part)
-        finish_classes(of_part, part, length)
+        _finish_classes(len(part), of_part, part, length)
         if divisor is not None:
             of_part /= divisor[:, None]
     add_targets(dw, to_w[batch.held], batch.y[batch.held])
