@@ -45,7 +45,8 @@ def relax(logits: Real, u: Unit, v: Unit, reward: Real, surrogate: Real, *, temp
     logits, u, v, surrogate :math:`\varphi`: (..., K), reward r, that of the position
     `refengine.attention.hard.sample_gumbel_max` of u: (...), leading axes broadcast; result: (..., K), float64 unless
     all are float32. Its mean over u and v is the gradient of `refengine.attention.hard.expected` for all surrogates;
-    with 0 it is `refengine.attention.hard.score_function` without a baseline. temperature is a positive number.
+    with 0 it is `refengine.attention.hard.score_function` without a baseline. temperature is a positive number; where
+    one p is nearly 1 and temperature above 1, the terms of w and of its new draw cancel, and gradients lose digits.
     Infinite or nan rewards and surrogates, noise outside (0, 1): nan.
     Source: Grathwohl et al. 2018, eq. 7 with the conditional of appendix B.
 

@@ -71,7 +71,7 @@ def rebar(logits: Any, u: Any, v: Any, f: Any, *, temperature: Any, scale: Any) 
 
 def _draw(rng: np.random.Generator, rewarded: bool) -> Iterator[Draw]:
     def draw(i: int, z: Any, u: Any, v: Any, f: Any, reward: Any = 1.5, **why: Any) -> Draw:
-        constants = {"temperature": (1.0, 0.5, 2.0, 0.25)[i % 4]} | ({} if rewarded else {"scale": (1.0, 0.5)[i % 2]})
+        constants = {"temperature": (1.0, 0.5, 0.75, 0.25)[i % 4]} | ({} if rewarded else {"scale": (1.0, 0.5)[i % 2]})
         constants |= {name: why.pop(name) for name in list(why) if name in constants}
         arguments = {"logits": z, "u": u, "v": v}
         arguments |= {"reward": reward, "surrogate": f} if rewarded else {"f": f}
