@@ -67,8 +67,11 @@ def rows_of_scores(scores: Any, mask: Any, empty_row: str) -> Rows:
     empty = ~xp.any(attended, axis=-1, keepdims=True)
     if empty_row == "error" and xp.any(empty):
         first = int(xp.argmax(xp.astype(xp.reshape(empty, (-1,)), xp.int64)))
-        place = tuple(int(i) for i in np.unravel_index(first, empty.shape[:-1] or (1,)))
-        raise ValueError(f"every row must attend to a key with empty_row='error': row {place} has none")
+        place: list[int] = []
+        for size in reversed(empty.shape[:-1]):
+            first, index = divmod(first, size)
+            place.insert(0, index)
+        raise ValueError(f"every row must attend to a key with empty_row='error': row {tuple(place)} has none")
     return Rows(xp.where(attended, scores, -xp.inf), attended, empty, 1.0, None, None)
 
 

@@ -14,19 +14,19 @@ __all__ = ["bias", "bias_vjp", "slopes"]
 DISTANCES = ("signed", "absolute")
 
 
-def slopes(heads: int) -> np.ndarray:
+def slopes(heads: int) -> tuple[float, ...]:
     r"""The slopes that the paper fixes, :math:`m_h = 2^{-8 h / H}` for h = 1..H, H a power of 2.
 
     Other numbers of heads follow the authors' code: the slopes of the power of 2 below, then every other one of the
     next power. Definition: Press et al. 2022, section 3.
 
     >>> slopes(4)
-    array([0.25      , 0.0625    , 0.015625  , 0.00390625])
+    (0.25, 0.0625, 0.015625, 0.00390625)
     """
     heads = check_count("heads", heads, 1)
     whole = 1 << (heads.bit_length() - 1)
-    below = np.exp2(-8 * np.arange(1, whole + 1) / whole)
-    return np.concatenate([below, np.exp2(-4 * np.arange(1, 2 * (heads - whole), 2) / whole)])
+    below = [2.0 ** (-8 * h / whole) for h in range(1, whole + 1)]
+    return *below, *(2.0 ** (-4 * h / whole) for h in range(1, 2 * (heads - whole), 2))
 
 
 def bias(slopes: Real, *, queries: int, keys: int, alignment: str = "top_left", distance: str = "signed") -> Array:

@@ -94,7 +94,7 @@ def t5_buckets(
     bidirectional: bool = True,
     max_distance: int = 128,
     alignment: str = "top_left",
-) -> np.ndarray:
+) -> Array:
     r"""The bucket of every pair of query and key, whole numbers (Q, K).
 
     Distances :math:`n` below e = half the buckets of a side have one each; beyond, bucket
@@ -111,13 +111,13 @@ def t5_buckets(
     check_switch("bidirectional", bidirectional)
     away = ahead(np, check_count("queries", queries), check_count("keys", keys), alignment)
     side = check_count("buckets", buckets, 4 if bidirectional else 2) // (2 if bidirectional else 1)
-    n = np.abs(away) if bidirectional else np.maximum(-away, 0)
+    n = abs(away) if bidirectional else -away * (away < 0)
     exact = side // 2
     if check_count("max_distance", max_distance) <= exact:
         raise ValueError(f"max_distance must exceed {exact}, the distances with buckets of their own")
     starts = [_start(k, exact, side - exact, max_distance) for k in range(1, side - exact)]
-    found = np.where(n < exact, n, exact + sum(((n >= start) for start in starts), np.zeros(n.shape, np.int64)))
-    return np.asarray(found + np.where(away > 0, side, 0) if bidirectional else found)
+    found = sum((n >= start) for start in (*range(1, exact + 1), *starts))
+    return found + side * (away > 0) if bidirectional else found
 
 
 def t5_bias(
