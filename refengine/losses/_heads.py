@@ -209,11 +209,16 @@ def loss_value_and_vjp(
 
 
 class Head(NamedTuple):
-    """A head with its constants: what its module's function ``head`` gives, for `refengine.losses.sharded`."""
+    """A head with its constants: what its module's function ``head`` gives, for `refengine.losses.sharded`.
+
+    ``name``, its module's, and ``constants``, those of the target, tell a backend which of its kernels is this head's.
+    """
 
     scale: Any
     target: Target
     weight_length: bool = False
+    name: str = ""
+    constants: tuple[Any, ...] = ()
 
 
 class Rows(NamedTuple):

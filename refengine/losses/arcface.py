@@ -17,7 +17,8 @@ BOUNDARIES = ("none", "monotonic", "easy", "clip", "identity")
 
 def head(*, scale: float = 64.0, margin: float = 0.5, boundary: str = "none", gradient: str = "exact") -> Head:
     """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
-    return Head(scale, target_of(scale, margin, boundary, gradient))
+    target = target_of(scale, margin, boundary, gradient)
+    return Head(scale, target, name="arcface", constants=(margin, boundary, gradient))
 
 
 def logits(

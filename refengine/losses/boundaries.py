@@ -12,7 +12,7 @@ of range, a negative length and what is not finite give nan.
 
 from __future__ import annotations
 
-from math import inf, pi
+from math import inf, pi, sin
 from typing import Annotated, Any
 
 import numpy as np
@@ -407,7 +407,7 @@ def _shifted(xp: Any, a: Array, m1: float, m2: float, boundary: str) -> tuple[An
     holds = a <= pi / 2 if boundary == "easy" else a < pi - m2
     if boundary == "clip":
         return xp.where(holds, angle, pi + 0 * a), less, xp.where(holds, fall, 0 * a)
-    less = xp.where(holds, less, m2 * float(np.sin(m2)) if boundary == "monotonic" else 0.0)
+    less = xp.where(holds, less, m2 * float(sin(m2)) if boundary == "monotonic" else 0.0)
     return xp.where(holds, angle, a), less, xp.where(holds, fall, xp.sin(a))
 
 

@@ -14,7 +14,8 @@ __all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss
 
 def head(*, scale: float = 64.0, m1: float = 1.0, m2: float = 0.5, m3: float = 0.0, gradient: str = "exact") -> Head:
     """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
-    return Head(scale, _target(scale, m1, m2, m3, gradient))
+    target = _target(scale, m1, m2, m3, gradient)
+    return Head(scale, target, name="combined_margin", constants=(m1, m2, m3, gradient))
 
 
 def logits(

@@ -35,7 +35,7 @@ Margin = Annotated[Array, Interval(0, 2, closed=True)]
 
 def head(*, scale: float = 64.0, margin: float = 0.35) -> Head:
     """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
-    return Head(scale, _target(scale, margin))
+    return Head(scale, _target(scale, margin), name="cosface", constants=(margin,))
 
 
 def logits(cosine: Cosine, labels: Labels, *, scale: float = 64.0, margin: float = 0.35) -> Array:

@@ -37,7 +37,7 @@ Classes = Annotated[Array, Integers(2)]
 
 def head(*, scale: float) -> Head:
     """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
-    return Head(check_scale(scale), _heads.plain)
+    return Head(check_scale(scale), _heads.plain, name="normface")
 
 
 def logits(cosine: Cosine, labels: Labels, scale: Positive) -> Array:

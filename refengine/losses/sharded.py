@@ -168,7 +168,7 @@ def loss_in_blocks(
     True
     """
     check_option("reduction", reduction, REDUCTIONS)
-    xp, dtype, x, weight = _checked_whole(x, weight, labels)
+    xp, dtype, x, weight, _ = _checked_whole(x, weight, labels)
     return xp.astype(loss(_merged(x, weight, labels, head, block), reduction=reduction), dtype, copy=False)
 
 
@@ -184,7 +184,7 @@ def gradients_in_blocks(
 ) -> tuple[Array, tuple[Array, Array]]:
     """The loss in blocks, with the cotangents of x and weight: beside them N x (block + D) numbers of memory."""
     check_option("reduction", reduction, REDUCTIONS)
-    xp, dtype, x, weight = _checked_whole(x, weight, labels)
+    xp, dtype, x, weight, _ = _checked_whole(x, weight, labels)
     of_rows = spread(xp, g, x.shape[0], reduction)
     merged = _merged(x, weight, labels, head, block)
     value = xp.astype(loss(merged, reduction=reduction), dtype, copy=False)
@@ -205,10 +205,14 @@ def _merged(x: Array, weight: Array, labels: Array, head: Head, block: int) -> S
 
 def _blocks(weight: Array, block: int) -> Iterator[tuple[int, Array]]:
     """The classes, ``block`` at once, each with the index of its first."""
-    if isinstance(block, bool) or not isinstance(block, int) or block < 1:
-        raise ValueError(f"block must be an integer of at least 1, got {block!r}")
+    _check_block(block)
     classes = weight.shape[0]
     return ((start, weight[start : min(start + block, classes), :]) for start in range(0, classes, block))
+
+
+def _check_block(block: int) -> None:
+    if isinstance(block, bool) or not isinstance(block, int) or block < 1:
+        raise ValueError(f"block must be an integer of at least 1, got {block!r}")
 
 
 def _logits(xp: Any, x: Array, weight: Array, y: Array, head: Head) -> tuple[Any, Rows]:
@@ -236,18 +240,22 @@ def _of_sums(xp: Any, maximum: Array, total: Array, target: Array) -> tuple[Any,
 
 def _checked(x: Array, weight: Array, labels: Array, start: int) -> tuple[Any, Any, Any, Any, Any]:
     """The arrays in float64, and the labels counted from the shard's first class."""
+    xp, dtype, x, weight, y = _checked_shard(x, weight, labels, start)
+    return xp, dtype, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y
+
+
+def _checked_shard(x: Array, weight: Array, labels: Array, start: int) -> tuple[Any, Any, Any, Any, Any]:
+    """`_checked` in the arrays' own dtype."""
     if isinstance(start, bool) or not isinstance(start, int) or start < 0:
         raise ValueError(f"start must be an integer of at least 0, got {start!r}")
     xp, dtype, x, weight = _checked_vectors(x, weight)
-    y = check_labels("labels", labels, x.shape[0])
-    return xp, dtype, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y - start
+    return xp, dtype, x, weight, check_labels("labels", labels, x.shape[0]) - start
 
 
-def _checked_whole(x: Array, weight: Array, labels: Array) -> tuple[Any, Any, Any, Any]:
+def _checked_whole(x: Array, weight: Array, labels: Array) -> tuple[Any, Any, Any, Any, Any]:
     """The arrays in their own dtype, of which the blocks are taken."""
     xp, dtype, x, weight = _checked_vectors(x, weight)
-    check_labels("labels", labels, x.shape[0], weight.shape[0])
-    return xp, dtype, x, weight
+    return xp, dtype, x, weight, check_labels("labels", labels, x.shape[0], weight.shape[0])
 
 
 def _checked_vectors(x: Array, weight: Array) -> tuple[Any, Any, Any, Any]:

@@ -36,7 +36,8 @@ def head(
 ) -> Head:
     """The head as a value, for `refengine.losses.sharded`; constants as for `loss`."""
     target = psi_target(margin, annealing, psi, gradient)
-    return Head(None if scale is None else check_scale(scale), target)
+    constants = margin, annealing, psi, gradient
+    return Head(None if scale is None else check_scale(scale), target, name="sphereface", constants=constants)
 
 
 def annealing(

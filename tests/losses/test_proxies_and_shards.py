@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import refengine
 from refengine.losses import (
     adaface,
     arcface,
@@ -200,9 +201,22 @@ HEADS = {
 CUTS = [[], [1], [C - 1], [4, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 9]]
 
 
-def in_shards(head: Head, cuts: list[int], g: Any, x: Any, w: Any, y: Any, reduction: str = "mean") -> Any:
+def shards_of(backend: str) -> Any:
+    return refengine.backend(backend).losses.sharded
+
+
+def on(backend: str, whole: Any) -> Any:
+    """The unsharded head's own kernel: rows along their classes have a tangent of rounding errors, each its own."""
+    whole = partial(whole)
+    name = whole.func.__module__.rpartition(".")[2]
+    return partial(getattr(refengine.backend(backend).losses, name).loss_value_and_vjp, **whole.keywords)
+
+
+def in_shards(
+    backend: str, head: Head, cuts: list[int], g: Any, x: Any, w: Any, y: Any, reduction: str = "mean"
+) -> Any:
     """The loss and its gradients as machines would compute them, each with its shard."""
-    ends = [0, *cuts, len(w)]
+    sharded, ends = shards_of(backend), [0, *cuts, len(w)]
     shards = [(start, w[start:end]) for start, end in pairwise(ends)]
     merged = sharded.merge([sharded.sums(x, part, y, head, start=start) for start, part in shards])
     found = [sharded.gradients(g, x, part, y, head, merged, start=start, reduction=reduction) for start, part in shards]
@@ -219,36 +233,68 @@ def agree(found: Any, wanted: Any) -> None:
 
 @pytest.mark.parametrize("said", HEADS)
 @pytest.mark.parametrize("cuts", CUTS, ids=str)
-def test_shards_give_what_the_whole_gives(said: str, cuts: list[int]) -> None:
+def test_shards_give_what_the_whole_gives(backend: str, said: str, cuts: list[int]) -> None:
     head, whole = HEADS[said]
-    agree(in_shards(head, cuts, 1.0, X, W, Y), whole(1.0, X, W, Y))
+    agree(in_shards(backend, head, cuts, 1.0, X, W, Y), whole(1.0, X, W, Y))
     g = RNG.normal(size=N)
-    agree(in_shards(head, cuts, g, X, W, Y, reduction="none"), whole(g, X, W, Y, reduction="none"))
+    agree(in_shards(backend, head, cuts, g, X, W, Y, reduction="none"), whole(g, X, W, Y, reduction="none"))
 
 
 @pytest.mark.parametrize("said", HEADS)
-def test_shards_keep_singular_points(said: str) -> None:
+def test_shards_keep_singular_points(backend: str, said: str) -> None:
     """Rows along their classes, opposite to them, saturated losses of 1e-20 and of 100."""
-    head, whole = HEADS[said]
+    head, whole = HEADS[said][0], on(backend, HEADS[said][1])
     x = np.concatenate([W[[0, 4]] * 3, -W[[2]], W[[7]] + 1e-9 * X[0], 5 * X[:1]])
     y = np.array([0, 4, 2, 7, 3])
     for reduction, g in (("none", np.ones(5)), ("sum", 1.0)):
-        found = in_shards(head, [3, 8], g, x, W, y, reduction=reduction)
-        agree(found, whole(g, x, W, y, reduction=reduction))
-        assert all(np.all(np.isfinite(part)) for part in found[1])
+        in_blocks = shards_of(backend).gradients_in_blocks(g, x, W, y, head, block=4, reduction=reduction)
+        for found in in_shards(backend, head, [3, 8], g, x, W, y, reduction=reduction), in_blocks:
+            agree(found, whole(g, x, W, y, reduction=reduction))
+            assert all(np.all(np.isfinite(part)) for part in found[1])
 
 
-def test_one_class_alone_has_no_loss() -> None:
+@pytest.mark.parametrize("said", ["normface", "sphereface"])
+@pytest.mark.parametrize("zeros", ["row", "class", "own class", "row and its class"])
+def test_blocks_of_vectors_without_direction(backend: str, said: str, zeros: str) -> None:
+    head, whole = HEADS[said]
+    x, w = X.copy(), W.copy()
+    x[1] *= "row" not in zeros
+    w[Y[1] if "its" in zeros or "own" in zeros else np.setdiff1d(np.arange(C), Y)[0]] *= "class" not in zeros
+    value, found = shards_of(backend).gradients_in_blocks(np.ones(N), x, w, Y, head, block=4, reduction="none")
+    wanted, expected = whole(np.ones(N), x, w, Y, reduction="none")
+    assert np.isnan(value).any() == (zeros != "row" or said == "normface")
+    for got, right in zip((value, *found), (wanted, *expected[:2]), strict=True):
+        np.testing.assert_allclose(got, right, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("said", HEADS)
+@pytest.mark.parametrize("size", [1e-200, 1e-40, 1e160])
+def test_blocks_of_lengths_whose_squares_are_no_numbers(backend: str, said: str, size: float) -> None:
+    head, whole = HEADS[said]
+    w = W * np.where(np.arange(C) % 3 == 0, size, 1.0)[:, None]
+    agree_each(shards_of(backend).gradients_in_blocks(1.0, X, w, Y, head, block=4), whole(1.0, X, w, Y))
+
+
+def agree_each(found: Any, wanted: Any) -> None:
+    """Every class vector's cotangent on its own scale."""
+    (value, (dx, dw)), (wanted_value, (wanted_x, wanted_w, *_)) = found, wanted
+    np.testing.assert_allclose(value, wanted_value, rtol=2e-14)
+    np.testing.assert_allclose(dx, wanted_x, rtol=1e-11, atol=2e-14 * np.max(np.abs(wanted_x)))
+    largest = np.max(np.abs(wanted_w), axis=1, keepdims=True)
+    np.testing.assert_allclose(dw / largest, wanted_w / largest, rtol=1e-11, atol=1e-12)
+
+
+def test_one_class_alone_has_no_loss(backend: str) -> None:
     head, _ = HEADS["arcface"]
-    value, (dx, dw) = in_shards(head, [], 1.0, X, W[:1], np.zeros(N, int))
+    value, (dx, dw) = in_shards(backend, head, [], 1.0, X, W[:1], np.zeros(N, int))
     assert value == 0
     assert not dx.any()
     assert not dw.any()
 
 
-def test_merging_is_associative() -> None:
+def test_merging_is_associative(backend: str) -> None:
     head, _ = HEADS["cosface"]
-    a, b, c = (sharded.sums(X, W[i : i + 3], Y, head, start=i) for i in (0, 3, 6))
+    a, b, c = (shards_of(backend).sums(X, W[i : i + 3], Y, head, start=i) for i in (0, 3, 6))
     merge = sharded.merge
     for one, other in zip(merge([merge([a, b]), c]), merge([c, merge([b, a])]), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-15)
@@ -257,8 +303,8 @@ def test_merging_is_associative() -> None:
 @pytest.mark.parametrize("said", HEADS)
 @pytest.mark.parametrize("block", [1, 3, 4, 11, 100])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_blocks_give_what_the_whole_gives(said: str, block: int, dtype: Any) -> None:
-    head, whole = HEADS[said]
+def test_blocks_give_what_the_whole_gives(backend: str, said: str, block: int, dtype: Any) -> None:
+    (head, whole), sharded = HEADS[said], shards_of(backend)
     x, w = X.astype(dtype), W.astype(dtype)
     value, (dx, dw) = sharded.gradients_in_blocks(1.0, x, w, Y, head, block=block)
     assert value.dtype == dx.dtype == dw.dtype == dtype
@@ -268,6 +314,25 @@ def test_blocks_give_what_the_whole_gives(said: str, block: int, dtype: Any) -> 
     np.testing.assert_allclose(dx, wanted_x, rtol=units * 100, atol=units)
     np.testing.assert_allclose(dw, wanted_w, rtol=units * 100, atol=units)
     assert sharded.loss_in_blocks(x, w, Y, head, block=block) == value
+
+
+def test_blocks_of_no_rows_and_of_other_layouts(backend: str) -> None:
+    (head, whole), sharded = HEADS["arcface"], shards_of(backend)
+    value, (dx, dw) = sharded.gradients_in_blocks(1.0, X[:0], W, Y[:0], head, block=4, reduction="sum")
+    assert value == 0
+    assert dx.shape == (0, D)
+    assert not dw.any()
+    layouts = np.asfortranarray(X), np.repeat(W, 2, axis=0)[::2]
+    agree(sharded.gradients_in_blocks(1.0, *layouts, Y.astype(np.int32), head, block=4), whole(1.0, X, W, Y))
+
+
+def test_a_head_without_a_kernel_has_the_shared_text() -> None:
+    head = HEADS["arcface"][0]._replace(name="")
+    for given in (head, head._replace(name="arcface", weight_length=True)):
+        found = shards_of("numba").gradients_in_blocks(1.0, X, W, Y, given, block=4)
+        wanted = sharded.gradients_in_blocks(1.0, X, W, Y, given, block=4)
+        for got, expected in zip((found[0], *found[1]), (wanted[0], *wanted[1]), strict=True):
+            np.testing.assert_array_equal(got, expected)
 
 
 def test_blocks_of_strict_arrays() -> None:
@@ -291,18 +356,23 @@ def peak(function: Any) -> int:
     return most
 
 
-def test_blocks_need_memory_for_a_block_of_classes() -> None:
-    rng = np.random.default_rng(0)
+def test_blocks_need_memory_for_a_block_of_classes(backend: str) -> None:
+    rng, sharded = np.random.default_rng(0), shards_of(backend)
     n, d, block = 32, 4, 128
     x, head = rng.normal(size=(n, d)), arcface.head()
     few, many = (rng.normal(size=(c, d)) for c in (4096, 16384))
     y = rng.integers(4096, size=n)
+    sharded.gradients_in_blocks(1.0, x, few, y, head, block=block)  # compiles
     found = [peak(partial(sharded.loss_in_blocks, x, w, y, head, block=block)) for w in (few, many)]
     assert found[1] < 1.1 * found[0], "the number of classes makes no difference"
-    assert found[1] < 16 * 8 * n * block + 64 * 1024
+    buffers = (16 if backend == "numpy" else 1) * 8 * n * block + 64 * 1024
+    assert found[1] < buffers
     assert found[1] < peak(partial(arcface.loss, x, many, y)) / 20
     backward = peak(partial(sharded.gradients_in_blocks, 1.0, x, many, y, head, block=block))
-    assert backward < many.nbytes + 16 * 8 * n * block + 64 * 1024, "the gradient itself and a block"
+    assert backward < many.nbytes + buffers, "the gradient itself and a block"
+    one_shard = [partial(shards_of("numba").sums, x, np.concatenate([many] * k), y, head) for k in (1, 4)]
+    if backend == "numba":
+        assert peak(one_shard[1]) < 1.1 * peak(one_shard[0]), "a shard is taken in blocks, too"
 
 
 def test_a_share_of_the_classes_keeps_every_label() -> None:
@@ -353,6 +423,18 @@ def test_classes_that_are_not_sampled_neither_count_nor_move() -> None:
         (sharded.loss_in_blocks, (X, W, Y, arcface.head()), {"block": 0}, ValueError, "block"),
         (sharded.loss_in_blocks, (X, W, Y + C, arcface.head()), {}, ValueError, "labels"),
         (sharded.loss_in_blocks, (X, W[:0], Y, arcface.head()), {}, ValueError, "weight"),
+        (shards_of("numba").sums, (X, W, Y, arcface.loss), {}, TypeError, "head"),
+        (shards_of("numba").sums, (X, W, Y, arcface.head()), {"start": -1}, ValueError, "start"),
+        (shards_of("numba").loss_in_blocks, (X, W, Y, arcface.head()), {"block": True}, ValueError, "block"),
+        (shards_of("numba").loss_in_blocks, (X, W, Y + C, arcface.head()), {}, ValueError, "labels"),
+        (shards_of("numba").loss_in_blocks, (X, W[:0], Y, arcface.head()), {}, ValueError, "weight"),
+        (
+            shards_of("numba").gradients,
+            (1.0, X, W, Y, arcface.head(), sharded.Sums(*np.ones((3, N - 1)))),
+            {},
+            ValueError,
+            "maximum",
+        ),
     ],
 )
 def test_what_is_out_of_range_is_named(
@@ -362,6 +444,6 @@ def test_what_is_out_of_range_is_named(
         function(*args, **constants)
 
 
-def test_a_label_that_no_shard_holds_costs_everything() -> None:
-    merged = sharded.sums(X, W, np.full(N, C), arcface.head())
+def test_a_label_that_no_shard_holds_costs_everything(backend: str) -> None:
+    merged = shards_of(backend).sums(X, W, np.full(N, C), arcface.head())
     assert sharded.loss(merged) == np.inf

@@ -1,6 +1,7 @@
 """Losses, value and all gradients: heads against eager PyTorch, losses of pairs against pytorch-metric-learning.
 
-The floor of the heads is three bare products, N x D with D x C and the two that lead back.
+The floor of the heads is three bare products, N x D with D x C and the two that lead back. In blocks of classes the
+first is needed twice: four bare products stand for the peer.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ HEADS: dict[str, dict[str, float]] = {
     "sphereface": {"scale": 64.0, "margin": 4.0},
 }
 HEAD_LIMIT, FLOOR_LIMIT = 0.45, 1.25
+BLOCKED_CLASSES, BLOCK, BLOCKED_LIMIT = {CLASSES: 5, 1_000_000: 2}, 4096, 1.3  # with the rounds that are timed
 SIZES, PAIR_FEATURES, PER_CLASS, PAIR_LIMIT, BATCH_ALL_LIMIT = (1024, 4096), 128, 8, 0.33, 0.05
 
 
 def run() -> Iterator[Comparison]:
     yield from _heads(np.random.default_rng(0))
+    for classes, rounds in BLOCKED_CLASSES.items():
+        yield _blocked(np.random.default_rng(classes), classes, rounds)
     for size in SIZES:
         yield from _pairs(np.random.default_rng(size), size)
 
@@ -61,6 +65,39 @@ def _heads(rng: np.random.Generator) -> Iterator[Comparison]:
             rounds=5,
             memory=True,
         )
+
+
+def _blocked(rng: np.random.Generator, classes: int, rounds: int) -> Comparison:
+    x = rng.standard_normal((ROWS, FEATURES), dtype=np.float32)
+    weight = rng.standard_normal((classes, FEATURES), dtype=np.float32)
+    labels = rng.integers(classes, size=ROWS)
+    blocked, head = refengine.backend("numba").losses.sharded.gradients_in_blocks, refengine.losses.arcface.head()
+    ours = partial(blocked, 1.0, x, weight, labels, head, block=BLOCK)
+
+    def products() -> Any:
+        cosine = x @ weight.T
+        np.matmul(x, weight.T, out=cosine)
+        return cosine @ weight, cosine.T @ x
+
+    if classes == CLASSES:
+        whole = refengine.backend("numba").losses.arcface.loss_value_and_vjp(1.0, x, weight, labels)
+        for a, b in zip(*((value, *gradients) for value, gradients in (ours(), whole)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(b))))
+        del whole, a, b
+    gradients = x.nbytes + weight.nbytes
+    found = compare(
+        f"losses.sharded, arcface in blocks of {BLOCK}, N {ROWS}, D {FEATURES}, C {classes}, float32, "
+        f"gradients of {gradients / 2**20:.1f} MiB",
+        ours,
+        products,
+        peer="four bare products",
+        limit=BLOCKED_LIMIT,
+        rounds=rounds,
+        memory=True,
+    )
+    buffers = 4 * x.itemsize * ROWS * (BLOCK + FEATURES)
+    assert found.memory is None or found.memory[0] < gradients + buffers, f"{found}: more than gradients and buffers"
+    return found
 
 
 def torch_head(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -23,6 +27,34 @@ class parallel:
     def __call__(self, *arguments: Any) -> Any:
         with _LAUNCH:
             return self.loop(*arguments)
+
+
+class shared_out:
+    """``numba.njit`` of a loop over a range, its first two arguments; each of several Python threads takes a part.
+
+    For loops that take turns with matrix products: OpenMP's threads go on spinning for a while when a loop is over,
+    and what they keep busy is missing to BLAS. These sleep.
+    """
+
+    def __init__(self, loop: Callable[..., Any]) -> None:
+        self.loop = numba.njit(cache=True, nogil=True, error_model="numpy")(loop)
+
+    def __call__(self, count: int, *arguments: Any) -> None:
+        parts = numba.get_num_threads()
+        ends = [count * k // parts for k in range(parts + 1)]
+        rest = [_pool().submit(self.loop, *pair, *arguments) for pair in pairwise(ends[1:])]
+        self.loop(0, ends[1], *arguments)
+        for part in rest:
+            part.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="refengine")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has no threads but its own
 
 
 def fused(loop: Any, names: Sequence[str], g: Any, **arguments: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -78,7 +78,7 @@ def _constant(df, size):
     high = h + d + 1.0 if h + d < _gamma.SMALLEST else h + d
     m, n = low - 0.5, high - 0.5
     step = n - m if m < 1e8 else d
-    if 2.0 * step <= m:
+    if 2.0 * abs(step) <= m:
         value = step * math.log(n / h) + m * _gamma.log1p_minus(step / m)
     else:
         value = step * (math.log(n / h) - 1.0) + m * math.log1p(step / m)

@@ -73,7 +73,7 @@ def _psi(angle, supplement, sine, c, m, annealing, plain):
 
 
 @scalar
-def _linear(kind, p, q):
+def is_linear(kind, p, q):
     """Whether the target is the cosine less a constant."""
     return kind == COSFACE or (kind == COMBINED and p == 1 and q == 0) or (kind == SPHEREFACE and p == 1)
 
@@ -83,7 +83,7 @@ def _target(kind, angle, supplement, sine, c, p, q, r):
     """The target's value, and minus its derivative to the angle."""
     if kind == ARCFACE:
         return _arc(angle, sine, c, p, q)
-    if _linear(kind, p, q):
+    if is_linear(kind, p, q):
         return c - (p if kind == COSFACE else r if kind == COMBINED else 0.0), sine
     if kind == SPHEREFACE:
         return _psi(angle, supplement, sine, c, p, q, r)
@@ -96,7 +96,7 @@ def _slope(kind, c, p, q, r):
     """The derivative of `_target` to the cosine c."""
     if kind == ARCFACE:
         return _arc_slope(c, p, q)
-    if _linear(kind, p, q):
+    if is_linear(kind, p, q):
         return 1.0
     angle, supplement, sine = math.acos(c), math.acos(-c), math.sqrt((1 - c) * (1 + c))
     if kind == SPHEREFACE:
@@ -153,7 +153,43 @@ def _tangent(u, v, e):
 
 
 @scalar
-def _scaled(row, factor):
+def at_label(unit, own, kind, p, q, r, exact):
+    """The target's value, minus its derivative to the angle, and cosine and sine of the angle."""
+    angle, supplement, sine = _angle(unit, own)
+    cosine = math.cos(angle) if angle < supplement else -math.cos(supplement)
+    value, fall = _target(kind, angle, supplement, sine, cosine, p, q, r)
+    return value, fall if exact else sine, cosine, sine
+
+
+@scalar
+def label_parts(unit, own, angle, along_x, along_w, linear, free, sized, to_x, to_w):
+    """Write what the label gives to the row and to its class vector beside the products; ``angle`` is from `at_label`.
+
+    Returns its slope within the products, 0 where its term stands apart from them, and the part of the value that does.
+    """
+    value, fall, cosine, sine = angle
+    steep, radial, turned, rest = 0.0, value, fall, value
+    if abs(cosine) < 0.8 and abs(fall) < 4 * sine:
+        # the label is one among the others: together they may cancel
+        steep = 1.0 if linear else fall / sine  # of the target in the cosine
+        radial, turned, rest = value - steep * cosine, 0.0, 0.0
+    _tangent(unit, own, to_x)
+    _tangent(own, unit, to_w)
+    whole = linear and turned != 0 and free  # the two parts are those of the other vector itself
+    for k in range(unit.shape[0]):
+        if whole:
+            to_x[k] = along_x * (own[k] + (value - cosine) * unit[k])
+        else:
+            to_x[k] = along_x * (turned * to_x[k] + (radial * unit[k] if free else 0.0))
+        if whole and sized:
+            to_w[k] = along_w * (unit[k] + (value - cosine) * own[k])
+        else:
+            to_w[k] = along_w * (turned * to_w[k] + (radial * own[k] if sized else 0.0))
+    return steep, rest
+
+
+@scalar
+def scaled(row, factor):
     """Cosines from products with class vectors."""
     for j in range(row.shape[0]):
         c = row[j] * factor[j]
@@ -161,7 +197,7 @@ def _scaled(row, factor):
 
 
 @scalar
-def _multiplied(row, factor, slope):
+def multiplied(row, factor, slope):
     each = np.empty_like(factor[:1])
     each[0] = slope  # in the precision of the row
     for j in range(row.shape[0]):
@@ -176,7 +212,7 @@ def _every_row(
 
     ``apart`` gets, of a label that is not among these but in to_x and to_w, what it gives to the row's logits.
     """
-    linear = _linear(kind, p, q) or not exact
+    linear = is_linear(kind, p, q) or not exact
     for i in numba.prange(c.shape[0]):
         label = y[i]
         own = np.empty_like(unit[i])
@@ -187,38 +223,18 @@ def _every_row(
             for j in range(c.shape[1]):
                 c[i, j] *= factor[j]
         else:
-            _scaled(c[i], factor)
-        angle, supplement, sine = _angle(unit[i], own)
-        cosine = math.cos(angle) if angle < supplement else -math.cos(supplement)
-        value, fall = _target(kind, angle, supplement, sine, cosine, p, q, r)
-        fall = fall if exact else sine
-        c[i, label] = value * size[label] if sized else value
+            scaled(c[i], factor)
+        angle = at_label(unit[i], own, kind, p, q, r, exact)
+        c[i, label] = angle[0] * size[label] if sized else angle[0]
         losses[i], total = exponential_row(c[i], label, amplitude[i])
         slope = g[i] if free else g[i] * amplitude[i]
-        at_label = slope * c[i, label]
-        _multiplied(c[i], factor, slope / total)
-        if abs(cosine) < 0.8 and abs(fall) < 4 * sine:
-            # the label is one among the others: together they may cancel
-            steep = 1.0 if linear else fall / sine  # of the target in the cosine
-            c[i, label] = steep * at_label * factor[label]
-            radial, turned, apart[i] = value - steep * cosine, 0.0, 0.0
-        else:
-            c[i, label] = 0
-            radial, turned, apart[i] = value, fall, at_label * value
-        _tangent(unit[i], own, to_x[i])
-        _tangent(own, unit[i], to_w[i])
-        along_x, along_w = at_label * (size[label] if sized else 1.0), at_label * (amplitude[i] if free else 1.0)
+        of_label = slope * c[i, label]
+        multiplied(c[i], factor, slope / total)
+        along_x, along_w = of_label * (size[label] if sized else 1.0), of_label * (amplitude[i] if free else 1.0)
         along_w = along_w if sized else along_w * factor[label]
-        whole = linear and turned != 0 and free  # the two parts are those of the other vector itself
-        for k in range(unit.shape[1]):
-            if whole:
-                to_x[i, k] = along_x * (own[k] + (value - cosine) * unit[i, k])
-            else:
-                to_x[i, k] = along_x * (turned * to_x[i, k] + (radial * unit[i, k] if free else 0.0))
-            if whole and sized:
-                to_w[i, k] = along_w * (unit[i, k] + (value - cosine) * own[k])
-            else:
-                to_w[i, k] = along_w * (turned * to_w[i, k] + (radial * own[k] if sized else 0.0))
+        steep, rest = label_parts(unit[i], own, angle, along_x, along_w, linear, free, sized, to_x[i], to_w[i])
+        c[i, label] = steep * of_label * factor[label]
+        apart[i] = of_label * rest
 
 
 @parallel
@@ -234,7 +250,7 @@ def _towards_classes(unit, x, weight, y, amplitude, sized):
 
 
 @parallel
-def _finish_rows(dx, unit, to_x, largest, norm):
+def finish_rows(dx, unit, to_x, largest, norm):
     for i in numba.prange(dx.shape[0]):
         make_orthogonal(dx[i], unit[i], 1.0)
         for k in range(dx.shape[1]):
@@ -242,13 +258,13 @@ def _finish_rows(dx, unit, to_x, largest, norm):
 
 
 @parallel
-def _finish_classes(dw, weight, length):
+def finish_classes(dw, weight, length):
     for j in numba.prange(dw.shape[0]):
         make_orthogonal(dw[j], weight[j], length[j])
 
 
 @scalar
-def _add_targets(dw, to_w, y):
+def add_targets(dw, to_w, y):
     for i in range(to_w.shape[0]):  # one after the other: rows of one class add up in the same order on every run
         for k in range(dw.shape[1]):
             dw[y[i], k] += to_w[i, k]
@@ -277,7 +293,7 @@ def loss_and_vjp(
     dtype, x, weight, y = _checked(x, weight, labels, reduction)
     rows, free = rows_of(g, len(x), reduction), scale is None
     unit, largest, norm = unit_vectors(x)
-    weight, length, rescaled = _tamed(weight, weight_length)
+    weight, length, rescaled = tamed(weight, weight_length)
     losses, apart, to_x, to_w = np.empty(len(x)), np.empty(len(x)), np.empty_like(x), np.empty_like(x)
     p, q, r = (*map(float, constants), 0.0, 0.0)[:3]
     with np.errstate(all="ignore"):
@@ -297,24 +313,24 @@ def loss_and_vjp(
         if free:
             dx += to_x
         else:
-            _finish_rows(dx, unit, to_x, largest, norm)
+            finish_rows(dx, unit, to_x, largest, norm)
         if not weight_length:
-            _finish_classes(dw, weight, length)
-            _add_targets(dw, to_w, y)
+            finish_classes(dw, weight, length)
+            add_targets(dw, to_w, y)
         if rescaled is not None:
             dw = dw / rescaled[:, None]
         if weight_length:
-            _add_targets(dw, to_w, y)
+            add_targets(dw, to_w, y)
         return value, (dx, dw, *(np.asarray(s).astype(dtype, copy=False)[()] for s in slope))
 
 
-def _tamed(weight, zeros=False):
+def tamed(weight, zeros=False, measure=square_lengths):
     """``weight, lengths, divisor``: the class vectors as they are, or divided by their largest entries.
 
-    A class of zeros is left without a direction, or with ``zeros`` as it is.
+    A class of zeros is left without a direction, or with ``zeros`` as it is. ``measure`` writes the squares of lengths.
     """
     squares = np.empty(len(weight))
-    square_lengths(weight, squares)
+    measure(weight, squares)
     bound = _TAME[weight.dtype.name]
     if np.all((squares > 1 / bound) & (squares < bound)):
         return weight, np.sqrt(squares).astype(weight.dtype), None
