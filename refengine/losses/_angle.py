@@ -27,3 +27,8 @@ def with_margin(xp: Any, c: Any, sine: Any, margin: Any, boundary: str) -> tuple
     choices = (value, below), (fall, moves * sine), (slope, moves), (-fall, still)
     value, fall, slope, turn = (xp.where(holds, above, under) for above, under in choices)
     return value, fall, slope, turn
+
+
+def angular_margin(xp: Any, c: Any, sine: Any, margin: float, boundary: str) -> tuple[Any, Any, Any]:
+    """`with_margin` for one margin of all rows, as a target of `refengine.losses._heads`."""
+    return with_margin(xp, c, sine, margin + 0 * c, boundary)[:3]

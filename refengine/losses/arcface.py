@@ -2,12 +2,13 @@ r"""ArcFace: a margin added to the angle between a row and its class."""
 
 from __future__ import annotations
 
-from math import cos, pi, sin
+from math import pi
 from typing import Any
 
 from refengine._arrays import check_number, check_option
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
+from refengine.losses._angle import angular_margin
 from refengine.losses._heads import GRADIENTS, Cosine, Head, Target
 
 __all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
@@ -173,23 +174,6 @@ def loss_value_and_vjp(
 def target_of(scale: float, margin: float, boundary: str, gradient: str) -> Target:
     _check_constants(scale, margin, boundary, gradient)
     return _heads.with_gradient(lambda xp, c, sine: angular_margin(xp, c, sine, margin, boundary), gradient)
-
-
-def angular_margin(xp: Any, c: Array, sine: Array, margin: float, boundary: str) -> tuple[Any, Any, Any]:
-    """The target's value for ``cos(theta) = c, sin(theta) = sine``, minus its derivative to theta, its slope in c.
-
-    cos(theta + m) = c cos m - sine sin m and sin(theta + m) = sine cos m + c sin m: the angle itself is not needed.
-    """
-    cosine_m, sine_m = cos(margin), sin(margin)
-    if margin == 0:  # every rule is the cosine itself
-        return _heads.plain(xp, c, sine)
-    value, fall, slope = c * cosine_m - sine * sine_m, sine * cosine_m + c * sine_m, cosine_m + sine_m * (c / sine)
-    if boundary == "none":
-        return value, fall, slope
-    holds = c > 0 if boundary == "easy" else c > -cosine_m
-    below = {"clip": -1.0 + 0 * c, "monotonic": c - margin * sine_m}.get(boundary, c)
-    moves = 0.0 if boundary == "clip" else 1.0 + 0 * c
-    return xp.where(holds, value, below), xp.where(holds, fall, moves * sine), xp.where(holds, slope, moves + 0 * c)
 
 
 def _check_constants(scale: float, margin: float, boundary: str, gradient: str) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 from refengine._arrays import as_float64, check_labels, check_option, check_shape, promote
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
+from refengine.losses._angle import angular_margin
 from refengine.losses._heads import Cosine, check_range, check_scale
 from refengine.losses._rows import one_hot
-from refengine.losses.arcface import BOUNDARIES, angular_margin
+from refengine.losses.arcface import BOUNDARIES
 
 __all__ = [
     "logits",

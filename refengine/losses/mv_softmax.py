@@ -8,8 +8,8 @@ from typing import Any
 from refengine._arrays import check_option
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
+from refengine.losses._angle import angular_margin
 from refengine.losses._heads import Cosine, Others, Target, check_range, check_scale
-from refengine.losses.arcface import angular_margin
 
 __all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
 
