@@ -117,7 +117,8 @@ def test_distance_weights_are_those_of_the_paper() -> None:
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     d = np.maximum(np.linalg.norm(unit - unit[0], axis=1), 0.5)
     weights = np.where((labels != 0) & (d < 1.4), 1 / (d**2 * np.sqrt(1 - np.minimum(d, 1.9) ** 2 / 4)), 0)
-    np.testing.assert_allclose(np.bincount(negatives, minlength=6) / 2000, weights / weights.sum(), atol=1e-3)
+    shares = np.bincount(negatives, minlength=6) / 2000
+    np.testing.assert_allclose(shares, weights / weights.sum(), rtol=0, atol=1 / 2000)
 
 
 def test_every_row_keeps_a_weight_in_many_dimensions() -> None:
