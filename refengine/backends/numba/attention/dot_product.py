@@ -18,12 +18,15 @@ from refengine.backends.numba.attention._backward import (
     LOG_SUM_EXP,
     WEIGHTS,
     Incoming,
-    backward_to_keys,
-    backward_to_queries,
+    backward,
+    center,
     fill_weights,
+    finish,
 )
 from refengine.backends.numba.attention._forward import Sums, forward
 from refengine.backends.numba.attention._tiles import TILE, Scores, Values
+
+PIECES = 64  # tasks at a time on the way back: more than most machines have cores
 
 
 @kernel_of(reference.attention)
@@ -188,11 +191,11 @@ def _swept(c: Checked, options: Options) -> tuple[Scores, Values, Sums, np.ndarr
     rows = t.q.shape[:3]
     z = Sums(
         np.full(rows, -1, np.int64),
-        np.full(rows, -np.inf),
+        np.full(rows, -np.inf, x.v.dtype),
         np.zeros(rows),
-        np.zeros((*rows, x.v.shape[-1])),
+        np.zeros((*rows, x.v.shape[-1]), x.v.dtype),
     )
-    out = np.empty((*rows, x.v.shape[-1]))
+    out = np.empty((*rows, x.v.shape[-1]), x.v.dtype)
     forward(t, x, z, out)
     if options.empty_row == "error":
         check_no_empty_row((z.best < 0).reshape(c.shape[:-1]))
@@ -202,13 +205,16 @@ def _swept(c: Checked, options: Options) -> tuple[Scores, Values, Sums, np.ndarr
 def _swept_back(c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.ndarray) -> tuple[np.ndarray, ...]:
     """dq, dk, dv and dbias in the shapes of the arguments."""
     g, bias = c.arrays["g"], c.arrays["bias"]
-    g = _with_batch(g[..., None] if kind == LOG_SUM_EXP else g, c.shape[:-3])
-    y = Incoming(kind, g, out, np.zeros(t.q.shape[:3]), np.zeros(t.q.shape[:3]))
-    dq, dk, dv = (np.zeros(a.shape) for a in (t.q, t.k, x.v))
+    g = _with_batch(g[..., None] if kind == LOG_SUM_EXP else g, c.shape[:-3], t.q.dtype)
+    y = Incoming(kind, g, out, *np.zeros((3, *t.q.shape[:3]), t.q.dtype), np.zeros(t.q.shape[:3]))
+    dq, dk, dv = (np.zeros(a.shape, a.dtype) for a in (t.q, t.k, x.v))
     sums = t.q.shape[2] if t.bias.shape[2] == t.q.shape[2] else -(-t.q.shape[2] // t.rows)
     dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2]) if t.has_bias else (0, 0, 0, 0))
-    backward_to_queries(t, x, z, y, dq, dbias)
-    backward_to_keys(t, x, z, y, dk, dv)
+    center(t, x, z, y)
+    for turn in range(t.parts):
+        backward(t, x, z, y, dq, dk, dv, dbias, turn)
+    finish(t, x, z, y, dq)
+    dk *= t.scale
     batch = c.shape[:-3]
     cotangents = [
         unbroadcast(d.reshape(*batch, *d.shape[1:]), c.arrays[name], c.dtype)
@@ -233,31 +239,40 @@ def _of_shift(dbias: np.ndarray, c: Checked) -> np.ndarray:
 
 def _scores(c: Checked, options: Options) -> Scores:
     batch, (queries, keys) = c.shape[:-3], c.shape[-2:]
-    q, k = (_with_batch(c.arrays[name], batch) for name in ("q", "k"))
+    dtype = _dtype_of_tiles(c)
+    q, k = (_with_batch(c.arrays[name], batch, dtype) for name in ("q", "k"))
     place = np.arange(queries) + (keys - queries if options.alignment == "bottom_right" else 0)
     left, right = options.window or (None, None)
     right = 0 if options.causal else right
     first = np.zeros(queries, np.int64) if left is None else np.maximum(place - left, 0)
     last = np.full(queries, keys) if right is None else np.clip(place + right + 1, 0, keys)
-    bias, mask = _compact(c.arrays["bias"], c, np.float64), _compact(c.mask, c, np.bool_)
+    bias, mask = _compact(c.arrays["bias"], c, dtype), _compact(c.mask, c, np.bool_)
     widest = max(TILE, q.shape[-1], c.arrays["v"].shape[-1] if "v" in c.arrays else 0)
     rows = max(8, TILE * TILE // widest)
     has_bias, has_mask = c.arrays["bias"] is not None, c.mask is not None
     softcap = float(options.softcap or 0)
-    return Scores(q, k, bias, mask, first, last, has_bias, has_mask, c.scale, softcap, rows)
+    parts = min(-(-PIECES // max(prod(k.shape[:2]), 1)), -(-queries // rows), -(-keys // TILE))
+    factors = (np.full(1, number, dtype) for number in (c.scale, 1, 0))
+    return Scores(q, k, bias, mask, first, last, has_bias, has_mask, c.scale, softcap, rows, *factors, max(parts, 1))
 
 
 def _values(c: Checked, options: Options) -> Values:
     k = c.arrays["k"]
-    v = _with_batch(c.arrays["v"] if "v" in c.arrays else np.zeros((*k.shape[:-1], 0)), c.shape[:-3])
+    v = c.arrays["v"] if "v" in c.arrays else np.zeros((*k.shape[:-1], 0))
+    v = _with_batch(v, c.shape[:-3], _dtype_of_tiles(c))
     finite = all(bool(np.all(np.isfinite(a))) for name in "qkvg" if (a := c.arrays.get(name)) is not None)
     raised = 1 / options.keep_probability
     has_keep, rule = c.keep_mask is not None, options.empty_row
     return Values(v, _compact(c.keep_mask, c, np.bool_), has_keep, raised, finite, rule == "mean", rule == "nan")
 
 
-def _with_batch(array: np.ndarray, batch: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
-    """Contiguous float64, all batch axes in one, and read-only: one type, for which kernels are compiled once."""
+def _dtype_of_tiles(c: Checked) -> Any:
+    """Averages of float32 arrays multiply tiles in float32; sums over tiles too."""
+    return c.dtype if "v" in c.arrays else np.float64
+
+
+def _with_batch(array: np.ndarray, batch: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Contiguous, all batch axes in one, and read-only: one type, for which kernels are compiled once."""
     full = np.broadcast_to(array, (*batch, *array.shape[-3:]))
     return sealed(np.asarray(full, dtype)).reshape(prod(batch), *array.shape[-3:])
 
