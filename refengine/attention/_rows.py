@@ -50,12 +50,12 @@ def exponentials(xp: Any, rows: Rows) -> tuple[Any, Any]:
 
 
 def log_sum_exp_of(xp: Any, rows: Rows) -> Any:
-    """The maximum plus log1p of the sum of the other terms; -inf where a row is empty."""
+    """The maximum plus log1p of the sum of the other terms; -inf where a row is empty, nan where the maximum is inf."""
     largest, e = exponentials(xp, rows)
     if rows.scores.shape[-1]:
         first = xp.arange(rows.scores.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
         e = xp.where(first, 0.0, e)
-    value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True))
+    value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True)) + (largest - largest)
     return xp.where(rows.empty, -xp.inf, value)[..., 0]
 
 

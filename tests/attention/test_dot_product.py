@@ -66,6 +66,15 @@ def test_the_kernel_gives_the_same_bits_for_any_thread_count() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+def test_the_kernel_multiplies_float32_in_float32_and_loses_no_more_than_that() -> None:
+    given = {name: a.astype(np.float32) for name, a in arrays(4, 2, 300, 500, 64, 33).items()}
+    value, wanted = reference.attention_value_and_vjp(**{name: a.astype(np.float64) for name, a in given.items()})
+    own_value, own = KERNEL.attention_value_and_vjp(**given)
+    for a, b in zip((own_value, *own), (value, *wanted), strict=True):
+        assert a.dtype == np.float32
+        np.testing.assert_allclose(a, b, rtol=0, atol=16 * 2**-24 * float(np.max(np.abs(b))))
+
+
 @pytest.mark.parametrize("module", BACKENDS)
 def test_the_error_rule_names_the_first_empty_row(module: Any) -> None:
     given = arrays(2, 2, 3, 3, 2, 2)

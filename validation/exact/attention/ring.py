@@ -10,7 +10,7 @@ import numpy as np
 
 from refengine.attention.ring import Partial
 from validation.exact.attention import dot_product
-from validation.exact.attention._scores import softmax_of, weights_of_row
+from validation.exact.attention._scores import softmax_of, undefined, weights_of_row
 from validation.exact.draws import Draw, short
 from validation.exact.number import exp, log, number, stated
 
@@ -42,13 +42,14 @@ def merge(output: Any, log_sum_exp: Any) -> Partial:
     for row in np.ndindex(*rows):
         scores = {p: log_sum_exp[(p, *row)] for p in range(parts)}
         seen = {p: s for p, s in scores.items() if float(s) != -inf}
-        bad = [s for s in seen.values() if not np.isfinite(float(s))]
+        bad = not all(np.isfinite(float(s)) for s in seen.values())
         weights = weights_of_row(scores, parts, "zero", softmax_of)
         for d in range(width):
-            terms = [weights[p] * output[(p, *row, d)] for p in seen]
-            outputs[(*row, d)] = sum(terms, number(0))
+            of_seen = [output[(p, *row, d)] for p in seen]
+            terms = [weights[p] * x for p, x in zip(seen, of_seen, strict=True)]
+            outputs[(*row, d)] = undefined(*seen.values(), *of_seen) if bad else sum(terms, number(0))
         if bad:
-            sums[row] = stated(nan, *((s, nan) for s in seen.values()))
+            sums[row] = undefined(*seen.values())
         else:
             sums[row] = log(sum((exp(s) for s in seen.values()), number(0))) if seen else stated(-inf)
     return Partial(outputs, sums)

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.attention._products import fall, product
+from refengine.backends.numba.attention._products import accumulate, fall, transpose
 from refengine.backends.numba.attention._tiles import (
     TILE,
     add_product,
@@ -41,18 +41,18 @@ class Incoming(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _tile(p: Any, ds: Any, slope: Any, t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, j0: int) -> None:
+def _tile(
+    p: Any, ds: Any, slope: Any, queries: Any, g: Any, t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, j0: int
+) -> None:
     """The weights ``p`` of a tile (keys, queries) after drop-out, and the cotangents ``ds`` of its scores."""
     columns, rows = p.shape
     block = slice(i0, i0 + rows)
-    fill_scores(p, slope, t, b, h, i0, j0)
-    if y.kind == ATTENTION and y.g.shape[3]:
-        values = x.v[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns]
-        product(ds, values, y.g[b, h, block].T, t.one, t.zero)
+    fill_scores(p, slope, queries, t, b, h, i0, j0)
+    ds[:] = 0
+    if y.kind == ATTENTION:
+        accumulate(ds, x.v[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns], g)
     elif y.kind == WEIGHTS:
         ds[:] = y.g[b, h, block, j0 : j0 + columns].T
-    else:
-        ds[:] = 0
     drops = x.has_keep or x.raised != 1
     if drops:
         kept_tile(ds, x, b, h, i0, j0)
@@ -60,9 +60,8 @@ def _tile(p: Any, ds: Any, slope: Any, t: Any, x: Any, z: Any, y: Any, b: int, h
         best = z.best[b, h, i] - j0
         if z.rest[b, h, i] < 1 and 0 <= best < columns:
             ds[best, i - i0] = y.shift[b, h, i]
-    for j in range(columns):
-        _take_off(ds[j], p[j], y.shift[b, h, block], y.mean[b, h, block])
-        _weigh(p[j], ds[j], z.largest[b, h, block], y.share[b, h, block])
+    _take_off(ds, p, y.shift[b, h, block], y.mean[b, h, block])
+    _weigh(p, ds, z.largest[b, h, block], y.share[b, h, block])
     for i in range(i0, i0 + rows):
         if x.mean and z.best[b, h, i] < 0:
             p[:, i - i0] = 1 / t.k.shape[2]
@@ -72,16 +71,18 @@ def _tile(p: Any, ds: Any, slope: Any, t: Any, x: Any, z: Any, y: Any, b: int, h
 
 @numba.njit(cache=True)
 def _take_off(ds: Any, s: Any, shift: Any, mean: Any) -> None:
-    for r in range(ds.size):
-        ds[r] = (ds[r] - shift[r]) - mean[r] if s[r] != -inf else s.dtype.type(0)
+    for j in range(s.shape[0]):
+        for r in range(s.shape[1]):
+            ds[j, r] = (ds[j, r] - shift[r]) - mean[r] if s[j, r] != -inf else s.dtype.type(0)
 
 
 @numba.njit(cache=True)
 def _weigh(s: Any, ds: Any, largest: Any, share: Any) -> None:
-    for r in range(s.size):
-        p = fall(s[r] - largest[r]) * share[r] if s[r] != -inf else s.dtype.type(0)
-        ds[r] *= p
-        s[r] = p
+    for j in range(s.shape[0]):
+        for r in range(s.shape[1]):
+            p = fall(s[j, r] - largest[r]) * share[r] if s[j, r] != -inf else s.dtype.type(0)
+            ds[j, r] *= p
+            s[j, r] = p
 
 
 @numba.njit(cache=True)
@@ -110,12 +111,14 @@ def _center(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, rows: int) 
 def _center_weights(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, rows: int) -> None:
     """Two sweeps where no weight exceeds 1/2: the second mean is what rounding left of the first."""
     tiles = np.empty((2, t.rows * TILE), t.q.dtype)
+    queries = np.empty((t.q.shape[3], rows), t.q.dtype)
+    transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
     start, stop = reach(t, i0, rows, False)
     for sweep in range(2):
         sums = np.zeros(rows, y.mean.dtype)
         for j0 in range(start, stop, TILE):
             s = matrix(tiles[0], min(TILE, t.k.shape[2] - j0), rows)
-            fill_scores(s, matrix(tiles[1], *s.shape), t, b, h, i0, j0)
+            fill_scores(s, matrix(tiles[1], *s.shape), queries, t, b, h, i0, j0)
             for r in range(rows):
                 i = i0 + r
                 for j in range(s.shape[0]):
@@ -139,22 +142,25 @@ def _meet(
 ) -> None:
     """The keys of part a and the queries of part c, with all heads that read these keys."""
     group = t.q.shape[1] // t.k.shape[1]
-    tiles = np.empty((3, t.rows * TILE), t.q.dtype)
-    part = np.empty(t.rows, t.q.dtype)
-    for j0 in range(_start(t.k, TILE, a, t.parts), _start(t.k, TILE, a + 1, t.parts), TILE):
-        columns = min(TILE, t.k.shape[2] - j0)
-        keys = t.k[b, key_head, j0 : j0 + columns]
-        for h in range(key_head * group, (key_head + 1) * group):
-            for i0 in range(_start(t.q, t.rows, c, t.parts), _start(t.q, t.rows, c + 1, t.parts), t.rows):
-                rows = min(t.rows, t.q.shape[2] - i0)
-                start, stop = reach(t, i0, rows, x.mean)
+    tiles, part = np.empty((3, t.rows * TILE), t.q.dtype), np.empty(t.rows, t.q.dtype)
+    turned = np.empty((t.q.shape[3] + y.g.shape[3], t.rows), t.q.dtype)
+    for h in range(key_head * group, (key_head + 1) * group):
+        for i0 in range(_start(t.q, t.rows, c, t.parts), _start(t.q, t.rows, c + 1, t.parts), t.rows):
+            rows = min(t.rows, t.q.shape[2] - i0)
+            queries = matrix(turned.reshape(turned.size), t.q.shape[3], rows)
+            g = matrix(turned.reshape(turned.size)[queries.size :], y.g.shape[3] if y.kind == ATTENTION else 0, rows)
+            transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
+            if y.kind == ATTENTION:
+                transpose(g, y.g[b, h, i0 : i0 + rows], 1)
+            start, stop = reach(t, i0, rows, x.mean)
+            for j0 in range(_start(t.k, TILE, a, t.parts), _start(t.k, TILE, a + 1, t.parts), TILE):
+                columns = min(TILE, t.k.shape[2] - j0)
                 if start < j0 + columns and j0 < stop:
                     p, ds = matrix(tiles[0], columns, rows), matrix(tiles[1], columns, rows)
                     slope = matrix(tiles[2], columns, rows)
-                    _tile(p, ds, slope, t, x, z, y, b, h, i0, j0)
+                    _tile(p, ds, slope, queries, g, t, x, z, y, b, h, i0, j0)
                     if y.kind == ATTENTION:
-                        d = dv[b, key_head, j0 : j0 + columns]
-                        add_product(d, p, y.g[b, h, i0 : i0 + rows], x.finite, t.one)
+                        add_product(dv[b, key_head, j0 : j0 + columns], p, y.g[b, h, i0 : i0 + rows], x.finite)
                     if t.has_bias:
                         for r in range(rows):
                             # a bias that all queries share needs one sum a block, not a row a query
@@ -163,20 +169,20 @@ def _meet(
                     if t.softcap > 0:
                         _times_slope(ds, slope)
                     else:
-                        part[:] = 0
-                        for j in range(columns):
-                            _add(part[:rows], ds[j])
-                        for r in range(rows):
-                            y.residue[b, h, i0 + r] += part[r]
-                    d = dk[b, key_head, j0 : j0 + columns]
-                    add_product(d, ds, t.q[b, h, i0 : i0 + rows], x.finite, t.one)
-                    add_product(dq[b, h, i0 : i0 + rows], ds.T, keys, x.finite, t.one)
+                        _add_rows(ds, part, y.residue[b, h, i0 : i0 + rows])
+                    add_product(dk[b, key_head, j0 : j0 + columns], ds, t.q[b, h, i0 : i0 + rows], x.finite)
+                    keys = t.k[b, key_head, j0 : j0 + columns]
+                    add_product(dq[b, h, i0 : i0 + rows], ds.T, keys, x.finite)
 
 
 @numba.njit(cache=True)
-def _add(sums: Any, x: Any) -> None:
-    for r in range(x.size):
-        sums[r] += x[r]
+def _add_rows(ds: Any, part: Any, residue: Any) -> None:
+    part[:] = 0
+    for j in range(ds.shape[0]):
+        for r in range(ds.shape[1]):
+            part[r] += ds[j, r]
+    for r in range(ds.shape[1]):
+        residue[r] += part[r]
 
 
 @numba.njit(cache=True)
@@ -244,9 +250,11 @@ def fill_weights(t: Any, x: Any, z: Any, out: Any) -> None:
 def _weights_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) -> None:
     rows = min(t.rows, t.q.shape[2] - i0)
     tiles = np.empty((2, t.rows * TILE), t.q.dtype)
+    queries = np.empty((t.q.shape[3], rows), t.q.dtype)
+    transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
     for j0 in range(0, t.k.shape[2], TILE):
         s = matrix(tiles[0], min(TILE, t.k.shape[2] - j0), rows)
-        fill_scores(s, matrix(tiles[1], *s.shape), t, b, h, i0, j0)
+        fill_scores(s, matrix(tiles[1], *s.shape), queries, t, b, h, i0, j0)
         for r in range(rows):
             i = i0 + r
             for j in range(s.shape[0]):

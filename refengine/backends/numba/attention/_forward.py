@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.attention._products import fall
+from refengine.backends.numba.attention._products import fall, transpose
 from refengine.backends.numba.attention._tiles import (
     TILE,
     add_product,
@@ -50,8 +50,7 @@ def _absorb(s: Any, found: Any, part: Any, z: Any, x: Any, values: Any, b: int, 
     best, largest, rest, tail = z.best[b, h, block], z.largest[b, h, block], z.rest[b, h, block], z.tail[b, h, block]
     before = largest.copy()
     found[:], part[:] = -1, 0
-    for j in range(columns):
-        _raise(s[j], largest, found, s.dtype.type(j))
+    _raise(s, largest, found)
     for r in range(rows):
         if found[r] >= 0:
             if best[r] >= 0:
@@ -61,8 +60,7 @@ def _absorb(s: Any, found: Any, part: Any, z: Any, x: Any, values: Any, b: int, 
                     tail[r, d] = lower * (tail[r, d] + factor * values[best[r], d] if factor != 0 else tail[r, d])
             best[r] = j0 + int(found[r])
             s[int(found[r]), r] = -inf
-    for j in range(columns):
-        _exponentials(s[j], largest, part)
+    _exponentials(s, largest, part)
     for r in range(rows):
         rest[r] += part[r]
     if x.has_keep or x.raised != 1:
@@ -70,21 +68,24 @@ def _absorb(s: Any, found: Any, part: Any, z: Any, x: Any, values: Any, b: int, 
 
 
 @numba.njit(cache=True)
-def _raise(s: Any, largest: Any, found: Any, j: Any) -> None:
-    """Keys are numbered in the type of the scores: a vector instruction then holds as many of both."""
-    for r in range(s.size):
-        score, top, place = s[r], largest[r], found[r]
-        lower = score <= top  # never where the score is nan
-        largest[r] = top if lower else score
-        found[r] = place if lower else j
+def _raise(s: Any, largest: Any, found: Any) -> None:
+    """The best key of every column; numbered in the type of the scores, so that vectors hold as many of both."""
+    for j in range(s.shape[0]):
+        key = s.dtype.type(j)
+        for r in range(s.shape[1]):
+            score, top, place = s[j, r], largest[r], found[r]
+            lower = score <= top  # never where the score is nan
+            largest[r] = top if lower else score
+            found[r] = place if lower else key
 
 
 @numba.njit(cache=True)
 def _exponentials(s: Any, largest: Any, part: Any) -> None:
-    for r in range(s.size):
-        e = fall(s[r] - largest[r]) if s[r] != -inf else s.dtype.type(0)
-        part[r] += e
-        s[r] = e
+    for j in range(s.shape[0]):
+        for r in range(s.shape[1]):
+            e = fall(s[j, r] - largest[r]) if s[j, r] != -inf else s.dtype.type(0)
+            part[r] += e
+            s[j, r] = e
 
 
 @numba.njit(cache=True)
@@ -93,13 +94,15 @@ def _forward_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) ->
     values = x.v[b, h // (t.q.shape[1] // t.k.shape[1])]
     tiles = np.empty((2, t.rows * TILE), t.q.dtype)
     found, part = np.empty(rows, t.q.dtype), np.empty(rows, t.q.dtype)
+    queries = np.empty((t.q.shape[3], rows), t.q.dtype)
+    transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
     start, stop = reach(t, i0, rows, False)
     for j0 in range(start, stop, TILE):
         columns = min(TILE, t.k.shape[2] - j0)
         s = matrix(tiles[0], columns, rows)
-        fill_scores(s, matrix(tiles[1], columns, rows), t, b, h, i0, j0)
+        fill_scores(s, matrix(tiles[1], columns, rows), queries, t, b, h, i0, j0)
         _absorb(s, found, part, z, x, values, b, h, i0, j0)
-        add_product(z.tail[b, h, i0 : i0 + rows], s.T, values[j0 : j0 + columns], x.finite, t.one)
+        add_product(z.tail[b, h, i0 : i0 + rows], s.T, values[j0 : j0 + columns], x.finite)
     for i in range(i0, i0 + rows):
         if z.best[b, h, i] >= 0:
             z.rest[b, h, i] += z.largest[b, h, i] - z.largest[b, h, i]  # nan where the best score is infinite

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from refengine.backends.numba.attention._products import product
+from refengine.backends.numba.attention._products import accumulate
 
 TILE = 64
 
@@ -27,9 +27,6 @@ class Scores(NamedTuple):
     scale: Any
     softcap: Any  # 0: none
     rows: int  # queries in a block
-    factor: Any  # scale, 1 and 0 as arrays (1,), for products
-    one: Any
-    zero: Any
     parts: int  # into which keys and queries are cut for the way back
 
 
@@ -64,16 +61,14 @@ def capped(x: Any, softcap: Any) -> tuple[Any, Any]:
 
 
 @numba.njit(cache=True)
-def fill_scores(s: Any, slope: Any, t: Any, b: int, h: int, i0: int, j0: int) -> None:
-    """Scores of a tile (keys, queries), -inf where a query does not attend; with a cap also its slopes."""
+def fill_scores(s: Any, slope: Any, queries: Any, t: Any, b: int, h: int, i0: int, j0: int) -> None:
+    """Scores of a tile (keys, queries), -inf where a query does not attend; with a cap also its slopes.
+
+    ``queries`` (D, queries) are the scaled ones of the block.
+    """
     columns, rows = s.shape
-    if t.q.shape[3]:
-        keys = t.k[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns]
-        product(s, keys, t.q[b, h, i0 : i0 + rows].T, t.factor if t.factor[0] != 0 else t.one, t.zero)
-    else:
-        s[:] = 0
-    if t.factor[0] == 0:  # a BLAS skips the product, and so nan in it
-        s *= t.zero[0]
+    s[:] = 0
+    accumulate(s, t.k[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns], queries)
     if t.first[i0 + rows - 1] > j0 or t.last[i0] < j0 + columns:
         for j in range(columns):
             for r in range(rows):
@@ -119,10 +114,10 @@ def kept(x: Any, b: int, h: int, i: int, j: int) -> Any:
 
 
 @numba.njit(cache=True)
-def add_product(sums: Any, a: Any, b: Any, finite: bool, one: Any) -> None:
+def add_product(sums: Any, a: Any, b: Any, finite: bool) -> None:
     """``sums += a @ b``; where b may hold nan and inf, entries of a that are 0 choose nothing."""
-    if finite and a.size and b.size:
-        product(sums, a, b, one, one)
+    if finite:
+        accumulate(sums, a, b)
     else:
         for i in range(sums.shape[0]):
             for j in range(b.shape[0]):
