@@ -15,6 +15,8 @@ from refengine.backends.numba.attention._forward import Sums, forward
 from refengine.backends.numba.attention._tiles import TILE, Scores, Values
 
 ROWS = 48  # queries in a block, of float64: with 64 keys a tile of 24 KiB
+MANY = 2**14  # pairs of queries and keys from which tiles of float32 are multiplied as such
+MODERATE = 1e7  # the largest numbers in them: products of four, and sums of many, stay below 3e38
 PIECES = 64  # tasks at a time on the way back: more than most machines have cores
 
 
@@ -25,7 +27,8 @@ def shaped(out: np.ndarray, c: Checked) -> np.ndarray:
 
 def swept(c: Checked, options: Options, place: int | None = None) -> tuple[Scores, Values, Sums, np.ndarray]:
     """What the kernels read, and the result of the forward sweep."""
-    t, x = _scores(c, options, place), _values(c, options)
+    dtype = _dtype_of_tiles(c)
+    t, x = _scores(c, options, place, dtype), _values(c, options, dtype)
     rows = t.q.shape[:3]
     z = Sums(
         np.full(rows, -1, np.int64),
@@ -73,9 +76,8 @@ def _summed(dbias: np.ndarray, t: Scores, bias: np.ndarray, batch: tuple[int, ..
     return unbroadcast(dbias.reshape(*batch, *dbias.shape[1:]), bias, bias.dtype)
 
 
-def _scores(c: Checked, options: Options, place: int | None) -> Scores:
+def _scores(c: Checked, options: Options, place: int | None, dtype: Any) -> Scores:
     batch, (queries, keys) = c.shape[:-3], c.shape[-2:]
-    dtype = _dtype_of_tiles(c)
     q, k = (_with_batch(c.arrays[name], batch, dtype) for name in ("q", "k"))
     offset = place if place is not None else keys - queries if options.alignment == "bottom_right" else 0
     at = np.arange(queries) + offset
@@ -91,10 +93,10 @@ def _scores(c: Checked, options: Options, place: int | None) -> Scores:
     return Scores(q, k, bias, mask, first, last, has_bias, has_mask, c.scale, softcap, rows, max(parts, 1))
 
 
-def _values(c: Checked, options: Options) -> Values:
+def _values(c: Checked, options: Options, dtype: Any) -> Values:
     k = c.arrays["k"]
     v = c.arrays["v"] if "v" in c.arrays else np.zeros((*k.shape[:-1], 0))
-    v = _with_batch(v, c.shape[:-3], _dtype_of_tiles(c))
+    v = _with_batch(v, c.shape[:-3], dtype)
     finite = all(bool(np.all(np.isfinite(a))) for name in "qkvg" if (a := c.arrays.get(name)) is not None)
     raised = 1 / options.keep_probability
     has_keep, rule = c.keep_mask is not None, options.empty_row
@@ -102,8 +104,13 @@ def _values(c: Checked, options: Options) -> Values:
 
 
 def _dtype_of_tiles(c: Checked) -> Any:
-    """Averages of float32 arrays multiply tiles in float32; sums over tiles too."""
-    return c.dtype if "v" in c.arrays else np.float64
+    """Averages of float32 arrays are multiplied in float32 where that pays, and nothing in them can overflow.
+
+    Then weights below 2^-126, of scores more than 87 under the largest, have few digits, and none below 2^-149.
+    """
+    single = "v" in c.arrays and np.dtype(c.dtype) == np.float32 and c.shape[-2] * c.shape[-1] >= MANY
+    arrays = (a for name in "qkvg" if (a := c.arrays.get(name)) is not None and a.size)
+    return np.float32 if single and all(max(a.max(), -a.min()) < MODERATE for a in arrays) else np.float64
 
 
 def _with_batch(array: np.ndarray, batch: tuple[int, ...], dtype: Any) -> np.ndarray:
