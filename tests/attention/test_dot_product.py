@@ -39,7 +39,7 @@ def arrays(heads: int, key_heads: int, queries: int, keys: int, width: int, valu
         {"window": (None, 3), "scale": 2.0, "alignment": "bottom_right", "empty_row": "nan"},
     ],
 )
-@pytest.mark.parametrize(("dtype", "bound"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float64, 1e-14), (np.float32, 2e-6)])
 def test_tiles_of_the_kernel_fit_together(
     constants: dict[str, Any], bias_shape: tuple[int, ...] | None, dtype: Any, bound: float
 ) -> None:
@@ -51,9 +51,8 @@ def test_tiles_of_the_kernel_fit_together(
     (value, wanted), (own_value, own) = (
         b.attention_value_and_vjp(**given, bias=bias, **constants) for b in (reference, KERNEL)
     )
-    np.testing.assert_allclose(own_value, value, rtol=bound, atol=bound)
-    for a, b in zip(own, wanted, strict=True):
-        np.testing.assert_allclose(a, b, rtol=bound, atol=bound)
+    for a, b in zip((own_value, *own), (value, *wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=bound * float(np.nanmax(np.abs(b))))
 
 
 def test_the_kernel_gives_the_same_bits_for_any_thread_count() -> None:
