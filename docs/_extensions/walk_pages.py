@@ -15,8 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from densities import picture
-from loss_figures import picture as loss_picture
+import attention_figures
+import densities
+import loss_figures
 from sphinx.addnodes import pending_xref
 from sphinx.util.inspect import stringify_signature
 
@@ -91,11 +92,16 @@ def documented(module: Any, homes: dict[str, str]) -> str:
 
 def module_page(module: Any, homes: dict[str, str]) -> str:
     name = module.__name__.removeprefix("refengine.")
-    drawn, said = picture(name), "The density over its parameters"
-    if drawn is None and (drawn := loss_picture(name)):
-        said = "The loss, its decision boundaries and its gradients in the plane"
-    shown = f".. image:: /_generated/{drawn}\n   :alt: {said}\n\n" if drawn else ""
-    return title(name) + shown + documented(module, homes)
+    return title(name) + shown(name) + documented(module, homes)
+
+
+def shown(name: str) -> str:
+    """The picture of a module with what it shows, "" where there is none."""
+    for drawn in (densities.picture(name), loss_figures.picture(name), attention_figures.picture(name)):
+        if drawn is not None:
+            file, caption = drawn
+            return f".. figure:: /_generated/{file}\n   :alt: {caption.replace('`', '')}\n\n   {caption}\n\n"
+    return ""
 
 
 def api(homes: dict[str, str]) -> str:

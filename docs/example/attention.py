@@ -109,7 +109,7 @@ def by_average(name, p, scores, features, labels, u, baseline):
 
 
 def by_draws(name, p, scores, features, labels, u, baseline):
-    """The same for places that u (B, 4, M) draw. No gradient flows through a draw: that to the scores is an estimate."""
+    """The same for places that u (B, 4, M) draw, through which no gradient flows: that to the scores is an estimate."""
     places, rows = hard.sample(scores[..., None, :], u), np.arange(len(labels))[:, None, None]
     l, to_read = classify(p, features[rows, places], np.broadcast_to(labels[..., None], places.shape))
     dread, found = to_read(np.full(l.shape, 1 / l.size))
