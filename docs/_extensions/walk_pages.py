@@ -120,6 +120,17 @@ def family_page(family: str, files: list[Any]) -> str:
     return body + ".. toctree::\n   :hidden:\n\n" + "".join(f"   {name}\n" for name in names)
 
 
+def families_table() -> str:
+    """The families with what they hold, and their pages for the sidebar."""
+    count = Counter(path.partition(".")[0] for path in find())
+    rows = (
+        (f":doc:`{family} </reference/{family}>`", summary(import_module(f"refengine.{family}")), str(count[family]))
+        for family in families()
+    )
+    pages = "".join(f"   /reference/{family}\n" for family in families())
+    return table(("Family", "What it holds", "Operations"), rows) + ".. toctree::\n   :hidden:\n\n" + pages
+
+
 def domains_page() -> str:
     body = title("refengine.domains") + (inspect.getdoc(domains) or "") + "\n\n.. py:module:: refengine.domains\n\n"
     body += f".. py:type:: Array\n\n   {summary_of_array()}\n\n"
@@ -269,9 +280,7 @@ def generate(app: Any) -> None:
         mine = [m for m in mine if not m.__name__.rpartition(".")[2].startswith("_")]
         pages |= {f"reference/{m.__name__.removeprefix('refengine.')}.rst": module_page(m, homes) for m in mine}
         pages[f"reference/{family}.rst"] = family_page(family, mine)
-    pages["_generated/families.rst"] = ".. toctree::\n   :maxdepth: 1\n\n" + "".join(
-        f"   /reference/{family}\n" for family in families()
-    )
+    pages["_generated/families.rst"] = families_table()
     write(pages)
 
 
