@@ -341,6 +341,23 @@ def luong(pyplot: Any, module: Any) -> Any:
     return _maps(pyplot, panels, width=2.2)
 
 
+def multi_head(pyplot: Any, module: Any) -> Any:
+    """Four heads with projections of their own, two of which share the keys of a head: what each gives to the keys."""
+    q, k = _sentences()
+    rng = np.random.default_rng(0)
+    width = q.shape[1]
+    w_query = np.eye(width) + 0.5 * rng.normal(size=(4, width, width))
+    w_key = 2 * (np.eye(width) + 0.5 * rng.normal(size=(2, width, width)))
+    w_value = np.broadcast_to(np.eye(KEYS), (2, KEYS, KEYS))
+    panels = {}
+    for head in range(4):
+        w_output = np.zeros((KEYS, 4, KEYS))
+        w_output[:, head] = np.eye(KEYS)
+        found = module.attention(q, k, np.eye(KEYS), w_query, w_key, w_value, w_output)
+        panels[f"head {head}, keys of head {head // 2}"] = found
+    return _maps(pyplot, panels, width=2.2)
+
+
 def paths(pyplot: Any, module: Any) -> Any:
     """A tree of three steps among two positions. Lines are as wide as their path is probable, the cotangents of the
     leaves; colours are the derivatives to the logits, blue where more probability would raise the expectation.
@@ -404,6 +421,28 @@ def rotary(pyplot: Any, module: Any) -> Any:
         curves[f"base {base:g}"] = module.rotate(one, 1000.0 + positions, base=base) @ start[0]
     _curves(products, positions, curves, "product of equal vectors", xlabel="distance")
     small(angles)
+    return figure
+
+
+def self_attention(pyplot: Any, module: Any) -> Any:
+    """Weights of one head in a batch of three sequences, of 9, 6 and 3 tokens, all and causal: padding is not looked at
+    and looks at nothing.
+    """
+    rng = np.random.default_rng(1)
+    length, width, lengths = 9, 6, (9, 6, 3)
+    words = rng.normal(size=(3, length, width))
+    x = np.concatenate([words, np.broadcast_to(np.eye(length), (3, length, length))], axis=2)
+    w_query = np.eye(width + length)[:width]
+    w_value = np.eye(width + length)[width:]
+    w_output = np.eye(length)[:, None, :]
+    panels = {}
+    for causal in (False, True):
+        weights = (w_query[None], w_query[None], w_value[None], w_output)
+        found = module.attention(x, *weights, lengths=np.array(lengths), causal=causal)
+        panels |= {f"{n} tokens" + ", causal" * causal: found[i] for i, n in enumerate(lengths)}
+    figure = _maps(pyplot, panels, width=1.7, height=1.9)
+    for axes in figure.axes:
+        axes.set(xticks=[0, 4, 8], yticks=[0, 4, 8])
     return figure
 
 
@@ -471,9 +510,11 @@ DRAWN: dict[str, Callable[..., Any]] = {
         leave_one_out,
         local,
         luong,
+        multi_head,
         paths,
         relative_position,
         rotary,
+        self_attention,
         soft,
         softmax,
         sparsemax,

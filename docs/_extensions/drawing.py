@@ -54,8 +54,8 @@ def caption(function: Any) -> str:
 
 
 def draw_family(family: str, prefix: str, functions: dict[str, Callable[..., Any]], source: str) -> None:
-    """Draw the modules of a family for which there is a function of (pyplot, module)."""
-    package = Path(importlib.import_module(f"refengine.{family}").__path__[0])
-    for name, function in functions.items():
+    """Draw the modules that a family has and for which there is a function of (pyplot, module)."""
+    files = tuple(Path(importlib.import_module(f"refengine.{family}").__path__[0]).glob("*.py"))
+    for name in sorted({file.stem for file in files} & set(functions)):
         module = importlib.import_module(f"refengine.{family}.{name}")
-        draw(f"{prefix}_{name}.svg", (*package.glob("*.py"), source), partial(function, module=module))
+        draw(f"{prefix}_{name}.svg", (*files, source), partial(functions[name], module=module))
