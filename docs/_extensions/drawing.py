@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "_generated"
-GREY, BLUE, BROWN = "0.6", "#1f5f8b", "#c0702a"
+GREY, BLUE, BROWN, GREEN = "0.6", "#1f5f8b", "#c0702a", "#4d8a3a"
 
 
 def pyplot() -> Any:
@@ -53,9 +53,31 @@ def caption(function: Any) -> str:
     return " ".join((inspect.getdoc(function) or "").split())
 
 
-def draw_family(family: str, prefix: str, functions: dict[str, Callable[..., Any]], source: str) -> None:
+def in_row(pyplot: Any, count: int, width: float = 3.0, height: float = 2.7) -> tuple[Any, Any]:
+    """A figure of panels beside each other, and the panels."""
+    figure, axes = pyplot.subplots(1, count, figsize=(width * count, height), layout="constrained", squeeze=False)
+    return figure, axes[0]
+
+
+def plot_curves(axes: Any, x: Any, curves: dict[str, Any], title: str, **labels: str) -> None:
+    """Curves over x with their names."""
+    for name, y in curves.items():
+        axes.plot(x, y, linewidth=1.3, label=name)
+    axes.set(title=title, **labels)
+    axes.legend(frameon=False, fontsize=6)
+    small(axes)
+
+
+def scenes(file: Any) -> dict[str, Callable[..., Any]]:
+    """The functions of (pyplot, module) that a file defines, by the name of the module that they draw."""
+    own = {name: f for name, f in vars(file).items() if getattr(f, "__module__", "") == file.__name__}
+    return {name: f for name, f in own.items() if list(inspect.signature(f).parameters) == ["pyplot", "module"]}
+
+
+def draw_family(family: str, prefix: str, functions: dict[str, Callable[..., Any]]) -> None:
     """Draw the modules that a family has and for which there is a function of (pyplot, module)."""
     files = tuple(Path(importlib.import_module(f"refengine.{family}").__path__[0]).glob("*.py"))
     for name in sorted({file.stem for file in files} & set(functions)):
-        module = importlib.import_module(f"refengine.{family}.{name}")
-        draw(f"{prefix}_{name}.svg", (*files, source), partial(functions[name], module=module))
+        module, function = importlib.import_module(f"refengine.{family}.{name}"), functions[name]
+        source = inspect.getsourcefile(getattr(function, "func", function))
+        draw(f"{prefix}_{name}.svg", (*files, source), partial(function, module=module))

@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import loss_scenes
 import numpy as np
-from drawing import BLUE, BROWN, GREY, caption, draw_family, small
-from loss_scenes import DRAWN
+from drawing import BLUE, BROWN, GREY, caption, draw_family, scenes, small
+
+DRAWN = scenes(loss_scenes)
 
 CURVES: dict[str, tuple[dict[str, Any], ...]] = {
     "arcface": tuple({"boundary": rule} for rule in ("none", "monotonic", "easy", "clip", "identity")),
@@ -249,7 +251,7 @@ def draw_all(app: Any) -> None:
     package = Path(importlib.import_module("refengine.losses").__path__[0])
     names = [file.stem for file in sorted(package.glob("[!_]*.py")) if kind(f"losses.{file.stem}")]
     by_kind = {name: partial(_figure, name=name, kind_=kind(f"losses.{name}")) for name in names}
-    draw_family("losses", "loss", by_kind | DRAWN, __file__)
+    draw_family("losses", "loss", by_kind | DRAWN)
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -5,18 +5,10 @@ A module is drawn by the function of its name; its docstring is the caption.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from drawing import BLUE, BROWN, GREY, small
-
-GREEN = "#4d8a3a"
-
-
-def _row(pyplot: Any, count: int, width: float = 3.0, height: float = 2.8) -> tuple[Any, Any]:
-    figure, axes = pyplot.subplots(1, count, figsize=(width * count, height), layout="constrained", squeeze=False)
-    return figure, axes[0]
+from drawing import BLUE, BROWN, GREEN, GREY, in_row, small
 
 
 def _down(axes: Any, points: Any, gradient: Any, colour: Any, length: float = 0.45) -> None:
@@ -32,7 +24,7 @@ def softmax(pyplot: Any, module: Any) -> Any:
     """Left: the loss over the lead of the label's logit on C - 1 equal others; middle: its slope; right: targets that
     give the share e to the other class have their minimum, the dot, at a finite lead.
     """
-    figure, (loss, slope, smoothed) = _row(pyplot, 3)
+    figure, (loss, slope, smoothed) = in_row(pyplot, 3)
     t = np.linspace(-6, 14, 401)
     for classes in (2, 10, 1000):
         z = np.concatenate([t[:, None], np.zeros((len(t), classes - 1))], axis=1)
@@ -63,7 +55,7 @@ def center(pyplot: Any, module: Any) -> Any:
     rng = np.random.default_rng(1)
     centers, labels = np.array([[-1.0, 0.2], [1.0, -0.3]]), np.arange(12) % 2
     x = np.array([[-0.4, 0.8], [0.6, 0.5]])[labels] + 0.5 * rng.normal(size=(12, 2))
-    figure, (plane, path) = _row(pyplot, 2, width=3.4)
+    figure, (plane, path) = in_row(pyplot, 2, width=3.4)
     dx, dcenters = module.loss_vjp(np.array(1.0), x, centers, labels)
     for label, colour in ((0, BLUE), (1, BROWN)):
         _down(plane, x[labels == label], dx[labels == label], colour)
@@ -91,7 +83,7 @@ def margin(pyplot: Any, module: Any) -> Any:
     gradients among three rows of a label and three of another, for a large boundary, which nearly all positives
     satisfy, and a small one.
     """
-    figure, (hinges, large, low) = _row(pyplot, 3)
+    figure, (hinges, large, low) = in_row(pyplot, 3)
     d = np.linspace(0, 2, 201)
     for label, name, colour in ((0, "positive", BLUE), (1, "negative", BROWN)):
         pairs = [np.array([[0.0, 0.0], [v, 0.0]]) for v in d]
@@ -124,7 +116,7 @@ def partial_fc(pyplot: Any, module: Any) -> Any:
     classes, labels = 40, np.array([3, 17, 30])
     weight, x = rng.normal(size=(classes, 8)), rng.normal(size=(3, 8))
     x = x + 0.8 * weight[labels]
-    figure, (raster, loss) = _row(pyplot, 2, width=3.4)
+    figure, (raster, loss) = in_row(pyplot, 2, width=3.4)
     for batch in range(10):
         found = module.sample(labels, rng.uniform(size=classes), rate=0.3)
         own = np.isin(found, labels)
@@ -153,7 +145,7 @@ def siglip(pyplot: Any, module: Any) -> Any:
     """Left: the loss of one pair over its cosine, at the paper's start t = 10, b = -10 (dashed) and later; right:
     minus the gradients of images (filled) and texts (open) in the plane, colours for those that match.
     """
-    figure, (pair, plane) = _row(pyplot, 2, width=3.4)
+    figure, (pair, plane) = in_row(pyplot, 2, width=3.4)
     cosine = np.linspace(-1, 1, 201)
     for t, b, line in ((10.0, -10.0, "--"), (30.0, -15.0, "-")):
         for match, colour in ((True, BLUE), (False, BROWN)):
@@ -195,7 +187,7 @@ def vicreg(pyplot: Any, module: Any) -> Any:
     """
     x = _ellipse()
     y = x + 0.25 * np.random.default_rng(2).normal(size=x.shape)
-    figure, all_axes = _row(pyplot, 3)
+    figure, all_axes = in_row(pyplot, 3)
     for axes, name in zip(all_axes, ("invariance", "variance", "covariance"), strict=True):
         terms = {key: float(key == name) for key in ("invariance", "variance", "covariance")}
         dx, dy = module.loss_vjp(np.array(1.0), x, y, **terms)
@@ -214,7 +206,7 @@ def barlow_twins(pyplot: Any, module: Any) -> Any:
     Right: the loss as one view is turned against the other, for three weights of the entries beside the diagonal.
     """
     x = _ellipse()
-    figure, (plane, turned) = _row(pyplot, 2, width=3.4)
+    figure, (plane, turned) = in_row(pyplot, 2, width=3.4)
     dx, dy = module.loss_vjp(np.array(1.0), x, x, off_diagonal=1.0)
     _down(plane, x, dx + dy, BLUE)
     plane.set(aspect="equal", xticks=[], yticks=[], title="-gradient, off_diagonal = 1")
@@ -251,7 +243,7 @@ def sharded(pyplot: Any, module: Any) -> Any:
         module.sums(x, weight[start : start + size], labels, head, start=start) for start in range(0, classes, size)
     ]
     merged = module.merge(parts)
-    figure, (axes,) = _row(pyplot, 1, width=6.4)
+    figure, (axes,) = in_row(pyplot, 1, width=6.4)
     for shard, part in enumerate(parts):
         total = float(part.maximum[0] + np.log(part.total[0]))
         axes.bar(size * (shard + 0.5) - 0.5, total - z.min(), size - 0.6, z.min(), color="#dfe9f2")
@@ -264,8 +256,3 @@ def sharded(pyplot: Any, module: Any) -> Any:
     axes.set_ylim(z.min() - 0.5, line + 0.5)
     small(axes)
     return figure
-
-
-DRAWN: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (barlow_twins, center, margin, partial_fc, sharded, siglip, softmax, vicreg)
-}
