@@ -78,12 +78,13 @@ def gumbel_top_k(pyplot: Any, module: Any) -> Any:
     """Forty draws of three different positions among ten, darker the earlier, and how often each is among them."""
     z = np.array([2.0, 1.2, 0.8, 0.4, 0.0, -0.4, -0.8, -1.2, -2.0, -np.inf])
     places = module.sample(z, module.noise(np.random.default_rng(0), (4000, 10)), k=3)
+    colours = ("#123c5a", "#4d8fc0", "#b9d5ea")
     figure, (drawn, share) = in_row(pyplot, 2, height=2.6, width=3.6)
-    for order, colour in enumerate(("#123c5a", "#4d8fc0", "#b9d5ea")):
+    for order, colour in enumerate(colours):
         drawn.plot(np.arange(40), places[:40, order], "s", color=colour, markersize=4)
     drawn.set(xlabel="draw", ylabel="position", ylim=(9.5, -0.5))
     counts = [np.bincount(places[:, order], minlength=10) / len(places) for order in range(3)]
-    for order, colour in enumerate(("#123c5a", "#4d8fc0", "#b9d5ea")):
+    for order, colour in enumerate(colours):
         below = np.sum(counts[:order], axis=0)
         share.barh(np.arange(10), counts[order], left=below, color=colour, label=("first", "second", "third")[order])
     share.set(xlabel="share of 4000 draws", ylim=(9.5, -0.5), yticks=[])
