@@ -14,7 +14,7 @@ class Rows(NamedTuple):
 
     scores: Any
     attended: Any
-    empty: Any  # (..., H, Q, 1): queries that attend to no key
+    empty: Any  # (..., H, Q, 1): queries that attend to no key and are no padding
     slope: Any  # the derivative of a score to its dot product of query and key
     q: Any
     k: Any  # one head for each head of q
@@ -33,6 +33,7 @@ def rows_of(c: Checked, options: Options) -> Rows:
     if bias is not None:
         scores, attended = scores + bias, attended & (bias != -xp.inf)
     empty = ~xp.any(attended, axis=-1, keepdims=True)
+    empty = empty if c.query_mask is None else empty & c.query_mask[..., None]
     if options.empty_row == "error":
         check_no_empty_row(empty[..., 0])
     return Rows(xp.where(attended, scores, -xp.inf), attended, empty, slope, q, k)
@@ -75,7 +76,31 @@ def scores_backward(c: Checked, rows: Rows, ds: Any, empty_row: str) -> tuple[An
         dq = xp.where(rows.empty, xp.nan, dq)
     dk = selected_sum(xp, xp.matrix_transpose(rows.attended), xp.matrix_transpose(du), rows.q)
     dbias = None if bias is None else unbroadcast(ds, bias, c.dtype)
-    return unbroadcast(dq, c.arrays["q"], c.dtype), over_group(c, dk, "k"), dbias
+    return unbroadcast(dq, c.arrays["q"], c.dtype), over_group(c, dk, c.arrays["k"]), dbias
+
+
+def average(c: Checked, options: Options, rows: Rows, p: Any) -> Any:
+    """The values averaged with the weights."""
+    xp, v = c.xp, for_each_head(c, _float64(c, "v"))
+    value = selected_sum(xp, *_kept(c, options, rows, p), v)
+    without_keys = c.shape[-1] == 0 and options.empty_row == "mean"
+    return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
+
+
+def average_backward(c: Checked, options: Options, rows: Rows, p: Any) -> tuple[Any, ...]:
+    """The cotangents of q, k, v, and of bias where there is one, from that of the average."""
+    xp, g, v = c.xp, _float64(c, "g"), for_each_head(c, _float64(c, "v"))
+    chosen, kept = _kept(c, options, rows, p)
+    dv = selected_sum(xp, xp.matrix_transpose(chosen), xp.matrix_transpose(kept), g)
+    dp = xp.where(chosen, xp.matmul(g, xp.matrix_transpose(v)) / options.keep_probability, 0.0)
+    dq, dk, dbias = scores_backward(c, rows, softmax_backward(xp, rows, p, dp), options.empty_row)
+    dv = over_group(c, dv, c.arrays["v"])
+    return (dq, dk, dv) if dbias is None else (dq, dk, dv, of_shift(dbias, c.shape[-1]))
+
+
+def of_shift(dbias: Any, keys: int) -> Any:
+    """A bias that is one number for all keys changes nothing: its cotangent is exactly 0, not what rounding leaves."""
+    return dbias if dbias.ndim and dbias.shape[-1] == keys else 0 * dbias
 
 
 def selected_sum(xp: Any, chosen: Any, a: Any, b: Any) -> Any:
@@ -93,13 +118,19 @@ def for_each_head(c: Checked, keys: Any) -> Any:
     return c.xp.take(keys, c.xp.arange(heads) // (heads // key_heads), axis=-3)
 
 
-def over_group(c: Checked, cotangent: Any, name: str) -> Any:
-    """The transpose of `for_each_head` and of broadcast batch axes."""
-    like = c.arrays[name]
+def over_group(c: Checked, cotangent: Any, like: Any) -> Any:
+    """The transpose of `for_each_head` and of broadcast axes."""
     *batch, heads, length, width = cotangent.shape
     key_heads = like.shape[-3]
     grouped = c.xp.reshape(cotangent, (*batch, key_heads, heads // max(key_heads, 1), length, width))
     return unbroadcast(c.xp.sum(grouped, axis=-3), like, c.dtype)
+
+
+def _kept(c: Checked, options: Options, rows: Rows, p: Any) -> tuple[Any, Any]:
+    """Which pairs enter the average, and their weights after drop-out."""
+    chosen = rows.attended | rows.empty if options.empty_row == "mean" else rows.attended
+    chosen = chosen if c.keep_mask is None else chosen & c.keep_mask
+    return chosen, c.xp.where(chosen, p / options.keep_probability, 0.0)
 
 
 def _positions(xp: Any, options: Options, queries: int, keys: int) -> Any:

@@ -42,11 +42,14 @@ def attention(
     empty_row="zero",
     keep_mask=None,
     keep_probability=1,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias)
     *_, out = _swept(c, options)
-    return out.reshape(*c.shape[:-1], out.shape[-1]).astype(c.dtype, copy=False)
+    return _of_queries(c, out.reshape(*c.shape[:-1], out.shape[-1])).astype(c.dtype, copy=False)
 
 
 @kernel_of(reference.attention_value_and_vjp)
@@ -66,13 +69,16 @@ def attention_value_and_vjp(
     empty_row="zero",
     keep_mask=None,
     keep_probability=1,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias, g=g)
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     t, x, z, out = _swept(c, options)
     dq, dk, dv, dbias = _swept_back(c, ATTENTION, t, x, z, out)
-    value = out.reshape(*c.shape[:-1], out.shape[-1]).astype(c.dtype, copy=False)
+    value = _of_queries(c, out.reshape(*c.shape[:-1], out.shape[-1])).astype(c.dtype, copy=False)
     return value, ((dq, dk, dv) if bias is None else (dq, dk, dv, _of_shift(dbias, c)))
 
 
@@ -93,8 +99,11 @@ def attention_vjp(
     empty_row="zero",
     keep_mask=None,
     keep_probability=1,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     return attention_value_and_vjp(g, q, k, v, bias, **options._asdict())[1]
 
 
@@ -111,13 +120,14 @@ def weights(
     scale=None,
     softcap=None,
     empty_row="zero",
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
     t, x, z, _ = _swept(c, options)
     out = np.empty((*t.q.shape[:-1], c.shape[-1]))
     fill_weights(t, x, z, out)
-    return out.reshape(c.shape).astype(c.dtype, copy=False)
+    return _of_queries(c, out.reshape(c.shape)).astype(c.dtype, copy=False)
 
 
 @kernel_of(reference.weights_vjp)
@@ -134,8 +144,9 @@ def weights_vjp(
     scale=None,
     softcap=None,
     empty_row="zero",
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
     dq, dk, _, dbias = _swept_back(c, WEIGHTS, *_swept(c, options))
@@ -154,8 +165,9 @@ def log_sum_exp(
     window=None,
     scale=None,
     softcap=None,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
     _, _, z, _ = _swept(c, options)
     return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1]).astype(c.dtype, copy=False)
@@ -174,8 +186,9 @@ def log_sum_exp_vjp(
     window=None,
     scale=None,
     softcap=None,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape[:-1])
     dq, dk, _, dbias = _swept_back(c, LOG_SUM_EXP, *_swept(c, options))
@@ -195,14 +208,15 @@ def _swept(c: Checked, options: Options) -> tuple[Scores, Values, Sums, np.ndarr
     out = np.empty((*rows, x.v.shape[-1]))
     forward(t, x, z, out)
     if options.empty_row == "error":
-        check_no_empty_row((z.best < 0).reshape(c.shape[:-1]))
+        empty = (z.best < 0).reshape(c.shape[:-1])
+        check_no_empty_row(empty if c.query_mask is None else empty & c.query_mask)
     return t, x, z, out
 
 
 def _swept_back(c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.ndarray) -> tuple[np.ndarray, ...]:
     """dq, dk, dv and dbias in the shapes of the arguments."""
     g, bias = c.arrays["g"], c.arrays["bias"]
-    g = _with_batch(g[..., None] if kind == LOG_SUM_EXP else g, c.shape[:-3])
+    g = _with_batch(_of_queries(c, g[..., None] if kind == LOG_SUM_EXP else g), c.shape[:-3])
     y = Incoming(kind, g, out, np.zeros(t.q.shape[:3]), np.zeros(t.q.shape[:3]))
     dq, dk, dv = (np.zeros(a.shape) for a in (t.q, t.k, x.v))
     sums = t.q.shape[2] if t.bias.shape[2] == t.q.shape[2] else -(-t.q.shape[2] // t.rows)
@@ -210,6 +224,7 @@ def _swept_back(c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.nd
     backward_to_queries(t, x, z, y, dq, dbias)
     backward_to_keys(t, x, z, y, dk, dv)
     batch = c.shape[:-3]
+    dq = _of_queries(c, dq.reshape(*batch, *dq.shape[1:])).reshape(dq.shape)
     cotangents = [
         unbroadcast(d.reshape(*batch, *d.shape[1:]), c.arrays[name], c.dtype)
         for name, d in (("q", dq), ("k", dk), ("v", dv))
@@ -217,6 +232,11 @@ def _swept_back(c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.nd
     ]
     cotangents += [dv] if "v" not in c.arrays else []
     return *cotangents, None if bias is None else _summed(dbias, t, bias, batch)
+
+
+def _of_queries(c: Checked, rows: np.ndarray) -> np.ndarray:
+    """The rows (..., H, Q, .) of padding are 0, whatever the rule for empty ones is."""
+    return rows if c.query_mask is None else np.where(c.query_mask[..., None], rows, 0)
 
 
 def _summed(dbias: np.ndarray, t: Scores, bias: np.ndarray, batch: tuple[int, ...]) -> Any:
