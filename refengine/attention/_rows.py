@@ -47,6 +47,16 @@ def exponentials(xp: Any, rows: Rows) -> tuple[Any, Any]:
     return largest, xp.where(rows.attended, xp.exp(rows.scores - largest), 0.0)
 
 
+def log_of_sum(xp: Any, rows: Rows) -> Any:
+    """The logarithm of the sum of the exponentials of every row, -inf without a key."""
+    (largest, e), keys = exponentials(xp, rows), rows.scores.shape[-1]
+    if keys:
+        first = xp.arange(keys) == xp.argmax(rows.scores, axis=-1, keepdims=True)
+        e = xp.where(first, 0.0, e)
+    value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True))
+    return xp.where(xp.any(rows.attended, axis=-1), value[..., 0], -xp.inf)
+
+
 def softmax(xp: Any, rows: Rows, empty_row: str) -> Any:
     """The weights, by the rule for empty rows."""
     largest, e = exponentials(xp, rows)
@@ -87,15 +97,19 @@ def average(c: Checked, options: Options, rows: Rows, p: Any) -> Any:
     return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
 
 
-def average_backward(c: Checked, options: Options, rows: Rows, p: Any) -> tuple[Any, ...]:
-    """The cotangents of q, k, v, and of bias where there is one, from that of the average."""
+def average_backward(c: Checked, options: Options, rows: Rows, p: Any, of_log: Any = 0.0) -> tuple[Any, ...]:
+    """The cotangents of q, k, v, and of bias where there is one, from those of the average and of `log_of_sum`."""
     xp, g, v = c.xp, _float64(c, "g"), for_each_head(c, _float64(c, "v"))
     chosen, kept = _kept(c, options, rows, p)
     dv = selected_sum(xp, xp.matrix_transpose(chosen), xp.matrix_transpose(kept), g)
     dp = xp.where(chosen, xp.matmul(g, xp.matrix_transpose(v)) / options.keep_probability, 0.0)
-    dq, dk, dbias = scores_backward(c, rows, softmax_backward(xp, rows, p, dp), options.empty_row)
-    dv = over_group(c, dv, c.arrays["v"])
-    return (dq, dk, dv) if dbias is None else (dq, dk, dv, of_shift(dbias, c.shape[-1]))
+    ds, common = softmax_backward(xp, rows, p, dp), xp.where(rows.attended, p, 0.0) * of_log
+    dq, dk, _ = scores_backward(c, rows, ds + common, options.empty_row)
+    dv, bias = over_group(c, dv, c.arrays["v"]), c.arrays["bias"]
+    if bias is None:
+        return dq, dk, dv
+    dbias = of_shift(unbroadcast(ds, bias), c.shape[-1]) + unbroadcast(common, bias)
+    return dq, dk, dv, xp.astype(dbias, c.dtype, copy=False)
 
 
 def of_shift(dbias: Any, keys: int) -> Any:

@@ -23,7 +23,7 @@ from refengine.attention._arguments import Options, check, check_cotangent
 from refengine.attention._rows import (
     average,
     average_backward,
-    exponentials,
+    log_of_sum,
     of_shift,
     rows_of,
     scores_backward,
@@ -266,15 +266,8 @@ def log_sum_exp(
     """
     options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
-    xp = c.xp
     with np.errstate(all="ignore"):
-        rows = rows_of(c, options)
-        largest, e = exponentials(xp, rows)
-        if c.shape[-1]:
-            first = xp.arange(c.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
-            e = xp.where(first, 0.0, e)
-        value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True))
-        return xp.astype(xp.where(xp.any(rows.attended, axis=-1), value[..., 0], -xp.inf), c.dtype, copy=False)
+        return c.xp.astype(log_of_sum(c.xp, rows_of(c, options)), c.dtype, copy=False)
 
 
 def log_sum_exp_vjp(
