@@ -72,7 +72,7 @@ def run(
     states, infos = [], []
     with _bar(draws, progress) as advance:
         for t in range(draws):
-            state, info = kernel(state, _mapped(lambda leaf, t=t: leaf[t, ...], noise))
+            state, info = kernel(state, _at(noise, t))
             states.append(state)
             infos.append(info)
             advance()
@@ -121,6 +121,10 @@ def _stacked(trees: list[Any], axis: int) -> Any:
 
 def _mapped(function: Callable[[Array], Array], tree: Any) -> Any:
     return type(tree)(*(_mapped(function, leaf) for leaf in tree)) if hasattr(tree, "_fields") else function(tree)
+
+
+def _at(noise: Any, t: int) -> Any:
+    return _mapped(lambda leaf: leaf[t, ...], noise)
 
 
 def _check_axes(name: str, tree: Any, axes: tuple[int, ...], letters: str) -> None:

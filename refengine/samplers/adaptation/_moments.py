@@ -10,7 +10,7 @@ from refengine.domains import Array
 class Moments(NamedTuple):
     """How many positions there were, their mean (..., D), and the sum of outer products about it (..., D, D)."""
 
-    count: int
+    draws: int
     mean: Array
     scatter: Array
 
@@ -26,7 +26,7 @@ def outer(a: Array, b: Array) -> Array:
 
 def add(moments: Moments, position: Array) -> Moments:
     """One more position: (n - 1) / n times the outer product of its distance from the old mean comes in."""
-    n = moments.count + 1
+    n = moments.draws + 1
     away = position - moments.mean
     return Moments(n, moments.mean + away / n, moments.scatter + outer(away, away) * ((n - 1) / n))
 

@@ -27,7 +27,7 @@ class Path(NamedTuple):
 def init(position: Array) -> Moments:
     """The moments of no positions, for positions of this shape (..., D).
 
-    >>> init([0.0, 0.0]).count
+    >>> init([0.0, 0.0]).draws
     0
     """
     xp, _, position = checked("position", "(..., D)", 1, position=position)
@@ -48,7 +48,7 @@ def covariance(moments: Moments, *, factor: float = 5.76, regularization: float 
     xp, _, scatter = checked("scatter", "(..., D, D)", 2, scatter=moments.scatter)
     size = scatter.shape[-1]
     scale = factor / size
-    return scatter * (scale / max(moments.count - 1, 1)) + scale * regularization * xp.eye(size, dtype=xp.float64)
+    return scatter * (scale / max(moments.draws - 1, 1)) + scale * regularization * xp.eye(size, dtype=xp.float64)
 
 
 def adapt(position: Real, *, factor: float = 5.76, regularization: float = 1e-6) -> Path:

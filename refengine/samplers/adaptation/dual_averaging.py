@@ -26,7 +26,7 @@ class State(NamedTuple):
     log_step: Array
     log_step_average: Array
     error: Array
-    count: int
+    draws: int
     shrinkage_point: Array
 
 
@@ -41,7 +41,7 @@ class Path(NamedTuple):
 def init(step_size: Array) -> State:
     """The state before the first draw.
 
-    >>> init(0.1).count
+    >>> init(0.1).draws
     0
     """
     xp, _, step_size = checked("step_size", "(...)", 0, step_size=step_size)
@@ -66,7 +66,7 @@ def step(
     >>> round(float(np.exp(after.log_step_average)), 12)
     5.0
     """
-    m = state.count + 1
+    m = state.draws + 1
     weight, decay = 1 / (m + t0), m**-kappa
     error = (1 - weight) * state.error + weight * (target - acceptance)
     log_step = state.shrinkage_point - sqrt(m) / gamma * error

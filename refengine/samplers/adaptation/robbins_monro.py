@@ -21,13 +21,13 @@ class State(NamedTuple):
     """What is carried: the logarithm of the scale, and the draws so far."""
 
     log_scale: Array
-    count: int
+    draws: int
 
 
 def init(scale: Array) -> State:
     """The state before the first draw.
 
-    >>> init(1.0).count
+    >>> init(1.0).draws
     0
     """
     xp, _, scale = checked("scale", "(...)", 0, scale=scale)
@@ -41,7 +41,7 @@ def step(state: State, acceptance: Array, *, target: float = 0.234, gain: float 
     >>> float(step(init(1.0), 0.75, target=0.25).log_scale)
     0.5
     """
-    m = state.count + 1
+    m = state.draws + 1
     return State(state.log_scale + gain * m**-exponent * (acceptance - target), m)
 
 

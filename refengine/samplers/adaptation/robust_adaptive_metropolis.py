@@ -21,13 +21,13 @@ class State(NamedTuple):
     """What is carried: the factor of the proposal's covariance (..., D, D), and the draws so far."""
 
     factor: Array
-    count: int
+    draws: int
 
 
 def init(factor: Array) -> State:
     """The state before the first draw.
 
-    >>> init([[1.0]]).count
+    >>> init([[1.0]]).draws
     0
     """
     xp, _, factor = checked("factor", "(..., D, D)", 2, factor=factor)
@@ -42,7 +42,7 @@ def step(state: State, acceptance: Array, normal: Array, *, target: float = 0.23
     1.5
     """
     xp = checked("factor", "(..., D, D)", 2, factor=state.factor)[0]
-    m, size = state.count + 1, state.factor.shape[-1]
+    m, size = state.draws + 1, state.factor.shape[-1]
     with np.errstate(all="ignore"):
         change = _rate(m, size, exponent) * (acceptance - target)
         return State(xp.matmul(state.factor, _parts(xp, change, _unit(xp, normal)).matrix), m)

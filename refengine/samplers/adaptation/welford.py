@@ -47,7 +47,7 @@ def step(moments: Moments, position: Array) -> Moments:
 def estimate(moments: Moments, *, shrinkage: str = "none") -> Estimate:
     """The estimate from the moments, as `adapt` has it."""
     check_option("shrinkage", shrinkage, ("none", "stan"))
-    factor, constant = _shrunk(moments.count, shrinkage)
+    factor, constant = _shrunk(moments.draws, shrinkage)
     size = moments.scatter.shape[-1]
     xp = checked("scatter", "(..., D, D)", 2, scatter=moments.scatter)[0]
     return Estimate(moments.mean, moments.scatter * factor + constant * xp.eye(size, dtype=xp.float64))
@@ -73,7 +73,7 @@ def adapt(position: Real, *, shrinkage: str = "none") -> Estimate:
         for n in range(position.shape[-2]):
             moments = step(moments, position[..., n, :])
         found = estimate(moments, shrinkage=shrinkage)
-        return cast(found if moments.count else Estimate(found.mean + xp.nan, found.covariance), dtype)
+        return cast(found if moments.draws else Estimate(found.mean + xp.nan, found.covariance), dtype)
 
 
 def adapt_vjp(g: Estimate, position: Real, *, shrinkage: str = "none") -> tuple[Array]:

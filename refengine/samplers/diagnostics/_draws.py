@@ -60,10 +60,10 @@ def median(xp: Any, draws: Array) -> float:
 def quantile(xp: Any, draws: Array, probability: float) -> float:
     """The quantile between neighbours in order, linear in the probability (Hyndman and Fan's type 7)."""
     ordered = sorted_draws(xp, draws)
-    place = (ordered.shape[0] - 1) * probability
+    place: float = (ordered.shape[0] - 1) * probability
     lower = floor(place)
+    share: float = place - lower
     a, b = float(ordered[lower]), float(ordered[min(lower + 1, ordered.shape[0] - 1)])
-    share = place - lower
     if share == 0 or a == b:
         return a
     return b - (b - a) * (1 - share) if share >= 0.5 else a + (b - a) * share

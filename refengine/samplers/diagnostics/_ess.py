@@ -79,7 +79,7 @@ def of_quantile(xp: Any, draws: Array, probability: float) -> float:
 
 def ess(xp: Any, chains: Array) -> float:
     """The effective sample size of chains (M, N) as they stand."""
-    count, total = chains.shape[1], chains.shape[0] * chains.shape[1]
+    count, total = int(chains.shape[1]), int(chains.shape[0] * chains.shape[1])
     if float(xp.max(chains)) - float(xp.min(chains)) < CONSTANT:
         return float(total)
     covariance = xp.mean(_autocovariance(xp, chains), axis=0)
