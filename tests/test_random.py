@@ -8,9 +8,11 @@ import pytest
 
 import refengine
 from refengine import random
+from refengine.distributions import gumbel, normal
 from refengine.random import _quantile
 from refengine.random.integers import accepted_up_to
 from refengine.random.uniform import to_uniform
+from refengine.samplers import random_walk
 from validation.exact.random import _random123 as exact
 from validation.exact.random import philox as exact_philox
 from validation.exact.random import threefry as exact_threefry
@@ -141,6 +143,28 @@ def test_streams_and_counters_are_all_different(generator):
     assert [int(row[0] + (row[1] << bits)) for row in rows] == list(range(start, start + 6))
     assert not rows[:, 2:].any()
     assert random.counters(1, 2**64 - 1, generator=generator).shape == (1, 4)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_a_stream_gives_noise_block_after_block(generator):
+    key, per_block = random.key(9, generator=generator), 2 if generator == "philox" else 4
+    stream = random.Stream(key, generator=generator)
+    z, u, n = stream.standard_normal((3, 3)), stream.random(), stream.integers(5, 9, size=2)
+    wanted = random.normal(key, random.counters(9, generator=generator), generator=generator).ravel()[:9]
+    assert np.array_equal(z.ravel(), wanted)
+    assert stream.block == -(-9 // per_block) + 2
+    assert u.shape == ()
+    assert set(n.tolist()) <= {5, 6, 7, 8}
+    assert stream.integers(1, size=(0, 2)).shape == (0, 2)
+
+
+def test_every_sampler_draws_its_noise_from_a_stream():
+    state = random_walk.State(np.zeros((3, 2)), np.zeros(3))
+    first, second = (random_walk.noise(random.Stream(random.key(1)), state) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert ((first.uniform > 0) & (first.uniform < 1)).all()
+    for module in (normal, gumbel):
+        assert module.noise(random.Stream(random.key(1)), (4, 5)).shape == (4, 5)
 
 
 def test_numbers_look_like_what_they_are_called():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from math import ceil, prod
 from operator import index
+from typing import Any
 
 from refengine._arrays import namespace
 from refengine.domains import Array
-from refengine.random._words import BITS, COUNTER_WORDS, KEY_WORDS, MASK, check_generator
+from refengine.random._words import BITS, COUNTER_WORDS, KEY_WORDS, MASK, check_generator, numbers_of_block
+from refengine.random.integers import integers
+from refengine.random.normal import normal
+from refengine.random.uniform import uniform
 
 
 def key(seed: int, stream: int = 0, *, generator: str = "philox") -> Array:
@@ -46,3 +51,43 @@ def counters(count: int, start: int = 0, *, generator: str = "philox") -> Array:
     lowest = [numbers & MASK, numbers >> 32] if generator == "philox" else [numbers]
     words = lowest + [xp.zeros_like(numbers)] * (COUNTER_WORDS - len(lowest))
     return xp.astype(xp.stack(words, axis=-1), xp.uint32 if generator == "philox" else xp.uint64)
+
+
+class Stream:
+    """A stream for functions that draw from a NumPy generator, as every ``noise(rng, ...)`` of this library does.
+
+    It has the three methods that they use, and one number that changes: ``block``, the next block of the stream. What
+    is drawn after each other takes blocks after each other, whole ones: the numbers are those of `uniform`, `normal`
+    and `integers` at `counters`, whatever the backend on which those are asked for again.
+
+    >>> stream = Stream(key(1, 2))
+    >>> drawn = stream.standard_normal((3,)), stream.random((2, 2))
+    >>> bool((drawn[1].reshape(-1) == uniform(key(1, 2), counters(2, start=2)).reshape(-1)).all()), stream.block
+    (True, 4)
+    """
+
+    def __init__(self, key: Array, *, block: int = 0, generator: str = "philox") -> None:
+        check_generator(generator)
+        self.key, self.block, self.generator = key, block, generator
+
+    def random(self, size: int | tuple[int, ...] = ()) -> Array:
+        """Uniform numbers in the open interval (0, 1)."""
+        return self._drawn(uniform, size)
+
+    def standard_normal(self, size: int | tuple[int, ...] = ()) -> Array:
+        """Standard normal numbers."""
+        return self._drawn(normal, size)
+
+    def integers(self, low: int, high: int | None = None, size: int | tuple[int, ...] = ()) -> Array:
+        """Integers from low to high - 1, or from 0 to low - 1."""
+        bounds = {"high": low} if high is None else {"low": low, "high": high}
+        return self._drawn(integers, size, **bounds)
+
+    def _drawn(self, function: Any, size: int | tuple[int, ...], **constants: int) -> Array:
+        shape = (size,) if isinstance(size, int) else tuple(size)
+        count = ceil(prod(shape) / numbers_of_block(self.generator))
+        blocks = counters(count, self.block, generator=self.generator)
+        self.block += count
+        found = function(self.key, blocks, generator=self.generator, **constants)
+        xp = namespace(found)
+        return xp.reshape(xp.reshape(found, (-1,))[: prod(shape)], shape)

@@ -76,6 +76,6 @@ def check_generator(generator: str) -> None:
     check_option("generator", generator, tuple(BITS))
 
 
-def shape_of(generator: str, key: Array, counter: Array) -> tuple[int, ...]:
-    """The axes of the blocks, and how many words of 64 bits each gives."""
-    return (*np.broadcast_shapes(np.shape(key)[:-1], np.shape(counter)[:-1]), COUNTER_WORDS * BITS[generator] // 64)
+def numbers_of_block(generator: str) -> int:
+    """How many words of 64 bits a block gives."""
+    return COUNTER_WORDS * BITS[generator] // 64

@@ -23,11 +23,11 @@ def philox(key: Words32, counter: Words32) -> Array:
               \qquad 2^{32} h_0 + l_0 = M_0 c_0, \quad 2^{32} h_1 + l_1 = M_1 c_2
 
     ten times, after each of which :math:`k_i \leftarrow k_i + W_i \bmod 2^{32}`, with the multipliers M = D2511F53,
-    CD9E8D57 and the increments W = 9E3779B9, BB67AE85 (hexadecimal). key: (..., 2), counter: (..., 4), integers from 0
-    to 2^32 - 1 of any integer dtype, their leading axes broadcast; result (..., 4), uint32. For a fixed key the map is
-    a bijection of the 2^128 counters. The words and their order are those of Random123's ``philox4x32`` and of
-    cuRAND's, JAX's and TensorFlow's generator of that name before they turn them into numbers. Raises ValueError for
-    another last axis or a word that is too large, TypeError for other dtypes.
+    CD9E8D57 and the increments W = 9E3779B9, BB67AE85 (hexadecimal). key: (..., 2), counter: (..., 4), integers from
+    0 to 2^32 - 1 of any integer dtype, their leading axes broadcast; result (..., 4), uint32. For a fixed key the map
+    is a bijection of the 2^128 counters. The words and their order are those of Random123's ``philox4x32``, whose
+    rounds cuRAND, PyTorch (on CUDA) and TensorFlow take, too. Raises ValueError for another last axis or a word that
+    is too large, TypeError for other dtypes.
     Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3, section 3.3.
 
     The first known answer that is published with Random123:

@@ -5,6 +5,6 @@ from refengine.backends.numba.random.normal import normal
 from refengine.backends.numba.random.philox import philox
 from refengine.backends.numba.random.threefry import threefry
 from refengine.backends.numba.random.uniform import uniform
-from refengine.random import counters, key
+from refengine.random import Stream, counters, key
 
-__all__ = ["counters", "integers", "key", "normal", "philox", "threefry", "uniform"]
+__all__ = ["Stream", "counters", "integers", "key", "normal", "philox", "threefry", "uniform"]
