@@ -73,29 +73,34 @@ def leapfrog(xp: Any, target: Target, x: Array, slope: Array, p: Array, w: Array
     return Path(positions, gradients, halves, kick)
 
 
+Seed = tuple[Array, Array, Array, Array]
+"""Cotangents that arrive at a point: of position, gradient, momentum, and of the momentum by way of the energy."""
+
+
 def leapfrog_vjp(
-    xp: Any, target: Target, path: Path, w: Array, epsilon: float, seeds: dict[int, tuple[Array, Array, Array]]
-) -> tuple[Array, Array, Array, Array]:
+    xp: Any, target: Target, path: Path, w: Array, epsilon: float, seeds: dict[int, Seed]
+) -> tuple[Array, Array, Array, Array, Array]:
     r"""Cotangents of position, gradient, momentum and w from those of the points in ``seeds``, by their index.
 
     Backwards from the last point, with what a seed says added at each:
     :math:`\bar g \mathrel{+}= \tfrac\epsilon2 \bar p`, :math:`\bar q \mathrel{+}= H(q) \bar g`,
     :math:`\bar p \mathrel{+}= \epsilon w \bar q`, :math:`\bar w \mathrel{+}= \epsilon p_{i+1/2} \bar q`,
-    :math:`\bar g = \tfrac\epsilon2 \bar p`.
+    :math:`\bar g = \tfrac\epsilon2 \bar p`. The last result is the part of the momentum's that is not by way of
+    energies.
     """
     nothing = xp.zeros_like(path.kick)
-    to_x, to_slope, to_p, to_w = nothing, nothing, nothing, nothing
-    for i in range(len(path.halves), 0, -1):
+    to_x, to_slope, to_p, to_w, other = nothing, nothing, nothing, nothing, nothing
+    for i in range(len(path.halves), -1, -1):
         if i in seeds:
-            to_x, to_slope, to_p = (a + b for a, b in zip((to_x, to_slope, to_p), seeds[i], strict=True))
-        to_slope = to_slope + epsilon / 2 * to_p
-        to_x = to_x + evaluate(xp, target, "gradient_vjp", path.positions[i], to_slope)
-        to_p = to_p + epsilon * w * to_x
-        to_w = to_w + epsilon * path.halves[i - 1] * to_x
-        to_slope = epsilon / 2 * to_p
-    if 0 in seeds:
-        to_x, to_slope, to_p = (a + b for a, b in zip((to_x, to_slope, to_p), seeds[0], strict=True))
-    return to_x, to_slope, to_p, to_w
+            x, slope, p, energy = seeds[i]
+            to_x, to_slope, to_p, other = to_x + x, to_slope + slope, to_p + (p + energy), other + p
+        if i:
+            to_slope = to_slope + epsilon / 2 * to_p
+            to_x = to_x + evaluate(xp, target, "gradient_vjp", path.positions[i], to_slope)
+            pushed = epsilon * w * to_x
+            to_p, other, to_w = to_p + pushed, other + pushed, to_w + epsilon * path.halves[i - 1] * to_x
+            to_slope = epsilon / 2 * to_p
+    return to_x, to_slope, to_p, to_w, other
 
 
 def fly(xp: Any, target: Target, log_density: Array, path: Path, p: Array, w: Array) -> Flight:
@@ -113,19 +118,25 @@ def fly(xp: Any, target: Target, log_density: Array, path: Path, p: Array, w: Ar
 
 
 def fly_vjp(
-    xp: Any, g: Flight, target: Target, flight: Flight, path: Path, p: Array, w: Array, epsilon: float
-) -> tuple[Array, Array, Array, Array, Array]:
-    r"""Cotangents of position, log density, gradient, momentum and w (of every chain).
+    xp: Any, g: Flight, target: Target, flight: Flight, path: Path, p: Array, w: Array, epsilon: float, fresh: bool
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    r"""Cotangents of position, log density, gradient, momentum and w (of every chain); the part that ends the last one.
 
     As derivatives :math:`\log r = H_0 - H_L`. With :math:`\bar H_0, \bar H_L` so completed:
     :math:`\bar\ell_0 = -\bar H_0`, :math:`\bar\ell_L \mathrel{-}= \bar H_L`,
-    :math:`\bar p_0 \mathrel{+}= \bar H_0 w p_0`, :math:`\bar p_L \mathrel{+}= \bar H_L w p_L`,
-    :math:`\bar w \mathrel{+}= \tfrac12 (\bar H_0 p_0^2 + \bar H_L p_L^2)`; the rest is the adjoint of the trajectory.
+    :math:`\bar p_i \mathrel{+}= \bar H_i w p_i`, :math:`\bar w \mathrel{+}= \tfrac12 \bar H_i p_i^2`; the rest is the
+    adjoint of the trajectory. Where :math:`p_0 = z / \sqrt w` is ``fresh``, the kinetic energy at a kick k from it is
+    :math:`\tfrac12 |z + \sqrt w k|^2`, whose slope :math:`\tfrac12 p k` to w takes the place of two that nearly cancel;
+    w then gets :math:`-\tfrac12 \bar p p_0 / w` of the last result alone, which is the part not by way of energies.
     """
     first, last = (leaf[..., None] for leaf in (g.energy + g.log_ratio, g.final_energy - g.log_ratio))
     to_density = g.log_density[..., None] - last
-    seed = g.position + times(xp, to_density, flight.gradient), g.gradient, g.momentum + last * w * flight.momentum
-    to_x, to_slope, to_p, to_w = leapfrog_vjp(xp, target, path, w, epsilon, {len(path.halves): seed})
-    to_p = to_p + first * w * p
-    to_w = to_w + (first * p * p + last * flight.momentum * flight.momentum) / 2
-    return to_x, -first[..., 0], to_slope, to_p, to_w
+    end = g.position + times(xp, to_density, flight.gradient), g.gradient, g.momentum, last * w * flight.momentum
+    start = 0 * p, 0 * p, 0 * p, first * w * p
+    seeds = {len(path.halves): end, 0: start}
+    to_x, to_slope, to_p, to_w, other = leapfrog_vjp(xp, target, path, w, epsilon, seeds)
+    if fresh:
+        to_w = to_w + last * flight.momentum * path.kick / 2
+    else:
+        to_w = to_w + (first * p * p + last * flight.momentum * flight.momentum) / 2
+    return to_x, -first[..., 0], to_slope, to_p, to_w, other if fresh else to_p

@@ -120,7 +120,8 @@ def step_vjp(
     with np.errstate(all="ignore"):
         seeds = flight_cotangents(g.info, new)
         seeds = seeds._replace(momentum=seeds.momentum + new.momentum)
-        to_x, to_density, to_slope, to_p, to_w = fly_vjp(xp, seeds, target, flight, path, p, w, length[0])
+        found = fly_vjp(xp, seeds, target, flight, path, p, w, length[0], fresh=False)
+        to_x, to_density, to_slope, to_p, to_w, _ = found
         to_p = to_p + g.info.momentum + kept * old.momentum
         to_z = mixed[1] * to_p / xp.sqrt(w)
         to_w = to_w - to_z * z / w / 2

@@ -122,7 +122,9 @@ def step_vjp(
     :math:`\bar g \mathrel{+}= \tfrac\epsilon2 \bar p`, :math:`\bar q \mathrel{+}= H(q) \bar g`,
     :math:`\bar p \mathrel{+}= \epsilon w \bar q`, :math:`\bar w \mathrel{+}= \epsilon p_{i+1/2} \bar q`,
     :math:`\bar g = \tfrac\epsilon2 \bar p`, and at its start :math:`\bar z = \bar p_0 / \sqrt w`,
-    :math:`\bar w \mathrel{-}= \tfrac12 \bar p_0 p_0 / w`. TypeError where the target has no ``gradient_vjp``.
+    :math:`\bar w \mathrel{-}= \tfrac12 \bar p_0 p_0 / w`. (What goes to w by way of both energies is summed as
+    :math:`\tfrac12 \bar H_L p_L (p_L - p_0)`, which does not cancel.) TypeError where the target has no
+    ``gradient_vjp``.
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     metric = arrays.pop()
@@ -133,9 +135,10 @@ def step_vjp(
     new, old = shares(xp, value.info.accepted, g.state)
     with np.errstate(all="ignore"):
         seeds = flight_cotangents(g.info, new)
-        to_x, to_density, to_slope, to_p, to_w = fly_vjp(xp, seeds, target, flight, path, p, w, length[0])
+        found = fly_vjp(xp, seeds, target, flight, path, p, w, length[0], fresh=True)
+        to_x, to_density, to_slope, to_p, to_w, other = found
         to_p = to_p + g.info.momentum
-        to_w = to_w - to_p * p / w / 2
+        to_w = to_w - (other + g.info.momentum) * p / w / 2
         to_state = State(old.position + to_x, old.log_density + to_density, old.gradient + to_slope)
         to_noise = Noise(to_p / xp.sqrt(w), xp.zeros_like(g.info.energy))
     to_metric = metric_vjp(xp, to_w, metric, metric_convention)

@@ -156,9 +156,10 @@ def step_vjp(
     both. Then at every point
 
     .. math:: \bar q_i \mathrel{+}= -\bar H_i \nabla\log\pi(q_i), \qquad \bar p_i \mathrel{+}= \bar H_i w p_i, \qquad
-              \bar w \mathrel{+}= \tfrac12 \bar H_i p_i^2
+              \bar w \mathrel{+}= \tfrac12 \bar H_i p_i (p_i - p_0)
 
-    and backwards along both arms of the trajectory to its start, as in `hamiltonian.step_vjp`.
+    (the way of w to :math:`\tfrac12 |z + \sqrt w (p_i - p_0)|^2`, z held) and backwards along both arms of the
+    trajectory to its start, as in `hamiltonian.step_vjp`.
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     metric = arrays.pop()
@@ -267,18 +268,20 @@ class _Tree:
             p = self.momentum(i)
             to_density = direct[1] - energy
             slope = times(xp, xp.broadcast_to(to_density, p.shape), self.at(i, 1)) if i else 0 * p
-            seeds[i] = direct[0] + slope, direct[2] + 0 * p, energy * self.w * p
-            to_w = to_w + energy * p * p / 2
+            seeds[i] = direct[0] + slope, direct[2] + 0 * p, 0 * p, energy * self.w * p
+            to_w = to_w + energy * p * self.at(i, 3) / 2
             if not i:
                 to_start = to_density
-        to_x, to_slope, to_p = seeds[0]
+        to_x, to_slope, other, energy = seeds[0]
+        to_p = other + energy
         for sign, (positions, slopes, halves, kicks) in self.arms.items():
             own = {abs(i): seed for i, seed in seeds.items() if i * sign > 0}
             path = Path(positions, slopes, halves, kicks[-1])
             more = leapfrog_vjp(xp, self.target, path, self.w, sign * self.epsilon, own)
-            to_x, to_slope, to_p, to_w = (a + b for a, b in zip((to_x, to_slope, to_p, to_w), more, strict=True))
-        to_p = to_p + told.momentum
-        return to_x, to_start, to_slope, to_p / xp.sqrt(self.w), to_w - to_p * self.p0 / self.w / 2
+            before = to_x, to_slope, to_p, to_w, other
+            to_x, to_slope, to_p, to_w, other = (a + b for a, b in zip(before, more, strict=True))
+        to_p, other = to_p + told.momentum, other + told.momentum
+        return to_x, to_start, to_slope, to_p / xp.sqrt(self.w), to_w - other * self.p0 / self.w / 2
 
 
 Turns = Callable[[_Tree, int, int], bool]

@@ -1,4 +1,4 @@
-"""Transitions on continuous densities: invariance by quadrature or from exact draws, leapfrog geometry, known biases."""
+"""Transitions on continuous densities: invariance by quadrature or from exact draws, leapfrog geometry, biases."""
 
 import numpy as np
 import pytest
@@ -123,8 +123,8 @@ def test_leapfrog_keeps_volume_and_the_symplectic_form():
     path = _leapfrog.leapfrog(np, LOGISTIC, q, slope, p, w, 0.4, 5)
     rows = []
     for unit in np.eye(4):
-        seeds = {5: (unit[:2], np.zeros(2), unit[2:])}
-        to_q, to_slope, to_p, _ = _leapfrog.leapfrog_vjp(np, LOGISTIC, path, w, 0.4, seeds)
+        seeds = {5: (unit[:2], np.zeros(2), unit[2:], np.zeros(2))}
+        to_q, to_slope, to_p, _, _ = _leapfrog.leapfrog_vjp(np, LOGISTIC, path, w, 0.4, seeds)
         rows.append([*(to_q + LOGISTIC.gradient_vjp(to_slope, q, *LOGISTIC.parameters)[0]), *to_p])
     jacobian, form = np.array(rows), np.block([[np.zeros((2, 2)), np.eye(2)], [-np.eye(2), np.zeros((2, 2))]])
     assert np.linalg.det(jacobian) == pytest.approx(1, abs=1e-13)

@@ -30,7 +30,7 @@ def weighed(log_weight: Any) -> tuple[Any, Any, Any]:
     w = exp(log_weight)
     total = np.asarray(w.sum(axis=-1), dtype=object)
     weights = w * (1 / total[..., None])
-    mean = log(total) - log(w.shape[-1])
+    mean = log(total) + -log(w.shape[-1])
     return weights, mean, 1 / np.asarray((weights * weights).sum(axis=-1), dtype=object)
 
 
