@@ -31,7 +31,7 @@ from refengine.samplers._leapfrog import Flight, Path, fly, fly_vjp, inverse_mas
 from refengine.samplers.mala import State, check_hessian, init
 from refengine.samplers.targets import Target
 
-__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
+__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
 
 class Info(NamedTuple):
@@ -92,9 +92,60 @@ def step(
     >>> state.position.tolist(), info.proposal_momentum.tolist(), float(info.log_accept_ratio)
     ([1.0], [0.5], -0.125)
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
-    w, length = inverse_mass(xp, arrays.pop(), metric_convention), _length(step_size, steps)
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
+    w, length = inverse_mass(xp, arrays.pop(), metric_convention), length_of(step_size, steps)
     return cast(_step(target, length, check_number("divergence_threshold", divergence_threshold), w, *arrays)[0], dtype)
+
+
+def step_value_and_vjp(
+    g: Transition,
+    state: State,
+    noise: Noise,
+    target: Target,
+    metric: Positive,
+    *,
+    step_size: float,
+    steps: int,
+    metric_convention: str = "inverse_mass",
+    divergence_threshold: float = 1000.0,
+) -> tuple[Transition, tuple[State, Noise, Array]]:
+    """`step` and `step_vjp` with one pass."""
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
+    metric = arrays.pop()
+    w, length = inverse_mass(xp, metric, metric_convention), length_of(step_size, steps)
+    check_hessian(target)
+    value, path, flight = _step(target, length, divergence_threshold, w, *arrays)
+    g, p = cotangents(g, value), value.info.momentum
+    new, old = shares(xp, value.info.accepted, g.state)
+    with np.errstate(all="ignore"):
+        seeds = flight_cotangents(g.info, new)
+        found = fly_vjp(xp, seeds, target, flight, path, p, w, length[0], fresh=True)
+        to_x, to_density, to_slope, to_p, to_w, other = found
+        to_p = to_p + g.info.momentum
+        to_w = to_w - (other + g.info.momentum) * p / w / 2
+        to_state = State(old.position + to_x, old.log_density + to_density, old.gradient + to_slope)
+        to_noise = Noise(to_p / xp.sqrt(w), xp.zeros_like(g.info.energy))
+    to_metric = metric_vjp(xp, to_w, metric, metric_convention)
+    return cast(value, dtype), (cast(to_state, dtype), cast(to_noise, dtype), cast(to_metric, dtype))
+
+
+def flight_cotangents(told: Info, new: Any) -> Flight:
+    """What arrives at the end of a trajectory, from what was told of it and from the new state."""
+    return Flight(
+        new.position + told.proposal,
+        new.log_density + told.proposal_log_density,
+        new.gradient + told.proposal_gradient,
+        told.proposal_momentum,
+        told.energy,
+        told.proposal_energy,
+        told.log_accept_ratio,
+    )
+
+
+def info_of(xp: Any, p: Array, flight: Flight, accepted: Array, threshold: float) -> Info:
+    """What is told of a trajectory from the momentum p."""
+    end = flight.position, flight.log_density, flight.gradient, flight.momentum, flight.final_energy, flight.log_ratio
+    return Info(p, flight.energy, *end, accepted, ~(flight.log_ratio >= -threshold))
 
 
 def step_vjp(
@@ -126,48 +177,23 @@ def step_vjp(
     :math:`\tfrac12 \bar H_L p_L (p_L - p_0)`, which does not cancel.) TypeError where the target has no
     ``gradient_vjp``.
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
-    metric = arrays.pop()
-    w, length = inverse_mass(xp, metric, metric_convention), _length(step_size, steps)
-    check_hessian(target)
-    value, path, flight = _step(target, length, divergence_threshold, w, *arrays)
-    g, p = cotangents(g, value), value.info.momentum
-    new, old = shares(xp, value.info.accepted, g.state)
-    with np.errstate(all="ignore"):
-        seeds = flight_cotangents(g.info, new)
-        found = fly_vjp(xp, seeds, target, flight, path, p, w, length[0], fresh=True)
-        to_x, to_density, to_slope, to_p, to_w, other = found
-        to_p = to_p + g.info.momentum
-        to_w = to_w - (other + g.info.momentum) * p / w / 2
-        to_state = State(old.position + to_x, old.log_density + to_density, old.gradient + to_slope)
-        to_noise = Noise(to_p / xp.sqrt(w), xp.zeros_like(g.info.energy))
-    to_metric = metric_vjp(xp, to_w, metric, metric_convention)
-    return cast(to_state, dtype), cast(to_noise, dtype), cast(to_metric, dtype)
+    return step_value_and_vjp(
+        g,
+        state,
+        noise,
+        target,
+        metric,
+        step_size=step_size,
+        steps=steps,
+        metric_convention=metric_convention,
+        divergence_threshold=divergence_threshold,
+    )[1]
 
 
-def flight_cotangents(told: Info, new: Any) -> Flight:
-    """What arrives at the end of a trajectory, from what was told of it and from the new state."""
-    return Flight(
-        new.position + told.proposal,
-        new.log_density + told.proposal_log_density,
-        new.gradient + told.proposal_gradient,
-        told.proposal_momentum,
-        told.energy,
-        told.proposal_energy,
-        told.log_accept_ratio,
-    )
+LAYOUT = {"position": "D", "gradient": "D", "normal": "D", "metric": "!D"}
 
 
-def info_of(xp: Any, p: Array, flight: Flight, accepted: Array, threshold: float) -> Info:
-    """What is told of a trajectory from the momentum p."""
-    end = flight.position, flight.log_density, flight.gradient, flight.momentum, flight.final_energy, flight.log_ratio
-    return Info(p, flight.energy, *end, accepted, ~(flight.log_ratio >= -threshold))
-
-
-_LAYOUT = {"position": "D", "gradient": "D", "normal": "D", "metric": "!D"}
-
-
-def _length(step_size: float, steps: int) -> tuple[float, int]:
+def length_of(step_size: float, steps: int) -> tuple[float, int]:
     return check_positive("step_size", step_size), check_count("steps", steps)
 
 

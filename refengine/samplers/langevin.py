@@ -21,7 +21,7 @@ from refengine.samplers._chains import cast, cotangents, evaluate, inputs, norma
 from refengine.samplers.mala import State, check_hessian, epsilon_of, init
 from refengine.samplers.targets import Target
 
-__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
+__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
 
 class Noise(NamedTuple):
@@ -77,6 +77,30 @@ def step(
     return cast(_step(target, epsilon_of(step_size, step_size_convention)[0], *arrays), dtype)
 
 
+def step_value_and_vjp(
+    g: Transition,
+    state: State,
+    noise: Noise,
+    target: Target,
+    *,
+    step_size: float,
+    step_size_convention: str = "epsilon",
+) -> tuple[Transition, tuple[State, Noise]]:
+    """`step` and `step_vjp` with one pass."""
+    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    epsilon, _ = epsilon_of(step_size, step_size_convention)
+    check_hessian(target)
+    value = _step(target, epsilon, *arrays)
+    g, after = cotangents(g, value), value.state
+    with np.errstate(all="ignore"):
+        to_x = g.state.position + times(xp, g.state.log_density[..., None], after.gradient)
+        to_x = to_x + evaluate(xp, target, "gradient_vjp", after.position, g.state.gradient)
+        to_gradient = epsilon * (to_x + g.info.drift)
+        to_z = sqrt(2 * epsilon) * (to_x + g.info.diffusion)
+    to_state = State(to_x, xp.zeros_like(after.log_density), to_gradient)
+    return cast(value, dtype), (cast(to_state, dtype), cast(Noise(to_z), dtype))
+
+
 def step_vjp(
     g: Transition,
     state: State,
@@ -95,18 +119,9 @@ def step_vjp(
 
     The log density that the state carries gets zero. TypeError where the target has no ``gradient_vjp``.
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
-    epsilon, _ = epsilon_of(step_size, step_size_convention)
-    check_hessian(target)
-    value = _step(target, epsilon, *arrays)
-    g, after = cotangents(g, value), value.state
-    with np.errstate(all="ignore"):
-        to_x = g.state.position + times(xp, g.state.log_density[..., None], after.gradient)
-        to_x = to_x + evaluate(xp, target, "gradient_vjp", after.position, g.state.gradient)
-        to_gradient = epsilon * (to_x + g.info.drift)
-        to_z = sqrt(2 * epsilon) * (to_x + g.info.diffusion)
-    to_state = State(to_x, xp.zeros_like(after.log_density), to_gradient)
-    return cast(to_state, dtype), cast(Noise(to_z), dtype)
+    return step_value_and_vjp(g, state, noise, target, step_size=step_size, step_size_convention=step_size_convention)[
+        1
+    ]
 
 
 _LAYOUT = {"position": "D", "gradient": "D", "normal": "D"}

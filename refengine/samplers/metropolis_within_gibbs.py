@@ -41,11 +41,15 @@ class Noise(NamedTuple):
 
 
 class Info(NamedTuple):
-    """For every coordinate (..., D) its proposed value, the log density there, the log ratio and the decision."""
+    """For every coordinate (..., D) its proposed value, the log densities there and before, and the decision.
+
+    The log ratio is the difference of the two. It is not told, because for a small step its digits cancel: the density
+    before is itself a result of the sweep, not an input.
+    """
 
     proposals: Real
     log_densities: Real
-    log_accept_ratio: Real
+    log_densities_before: Real
     accepted: Mask
 
 
@@ -85,7 +89,7 @@ def step(state: State, noise: Noise, target: Target, scale: Positive, *, scan: s
     >>> target = gaussian.target(np.zeros(2), np.eye(2))
     >>> drawn = Noise(np.array([1.0, 2.0]), np.array([0.5, 0.5]))
     >>> state, info = step(init(np.zeros(2), target), drawn, target, np.ones(2))
-    >>> info.log_accept_ratio.tolist(), state.position.tolist()
+    >>> (info.log_densities - info.log_densities_before).tolist(), state.position.tolist()
     ([-0.5, -2.0], [1.0, 0.0])
     """
     _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), scale=scale)
@@ -98,10 +102,11 @@ def step_vjp(
     r"""Cotangents of state, noise and scale, the decisions held fixed; the uniforms get zero.
 
     Through the updates from the last to the first. With the decision A, the cotangents :math:`\bar x, \bar\ell` of
-    position and log density after the update, and what was told of it:
+    position and log density after the update, and
+    :math:`\bar\ell_d, \bar b_d` of what is told of the densities at y and before:
 
-    .. math:: \bar y = [A]\, \bar x + ([A]\, \bar\ell + \bar\ell_d + \bar r_d) \nabla\log\pi(y) + \bar y_d e_d, \qquad
-              \bar x \leftarrow [\neg A]\, \bar x + \bar y, \qquad \bar\ell \leftarrow [\neg A]\, \bar\ell - \bar r_d
+    .. math:: \bar y = [A]\, \bar x + ([A]\, \bar\ell + \bar\ell_d) \nabla\log\pi(y) + \bar y_d e_d, \qquad
+              \bar x \leftarrow [\neg A]\, \bar x + \bar y, \qquad \bar\ell \leftarrow [\neg A]\, \bar\ell + \bar b_d
 
     and :math:`\bar z_d = s_d \bar y_d`, :math:`\bar s_d = \sum z_d \bar y_d` over the chains.
     """
@@ -114,14 +119,13 @@ def step_vjp(
     with np.errstate(all="ignore"):
         scale = xp.where(scale > 0, scale, xp.nan)
         for d, y, here in reversed(proposals):
-            accepted, ratio = value.info.accepted[..., d], told.log_accept_ratio[..., d]
-            zero = xp.zeros_like(ratio)
-            pushed = choose(xp, accepted, to_density, zero) + told.log_densities[..., d] + ratio
+            accepted, zero = value.info.accepted[..., d], xp.zeros_like(to_density)
+            pushed = choose(xp, accepted, to_density, zero) + told.log_densities[..., d]
             to_y = choose(xp, accepted, to_x, xp.zeros_like(to_x))
             to_y = to_y + times(xp, pushed[..., None], evaluate(xp, target, "gradient", y))
             to_y = to_y + xp.where(here, told.proposals, xp.zeros_like(to_y))
             to_x = choose(xp, accepted, xp.zeros_like(to_x), to_x) + to_y
-            to_density = choose(xp, accepted, zero, to_density) - ratio
+            to_density = choose(xp, accepted, zero, to_density) + told.log_densities_before[..., d]
             columns[d] = to_y[..., d]
         to_step = xp.stack(columns, axis=-1)
         to_scale = summed(xp, z * to_step) + 0 * scale
@@ -145,9 +149,8 @@ def _step(target: Target, scan: str, *arrays: Array) -> tuple[Transition, list[t
             here = xp.arange(size) == d
             y = xp.where(here, x + steps, x)
             proposed = evaluate(xp, target, "log_density", y)
-            ratio = proposed - log_density
-            accepted = accept(xp, u[..., d], ratio)
-            columns[d] = y[..., d], proposed, ratio, accepted
+            accepted = accept(xp, u[..., d], proposed - log_density)
+            columns[d] = y[..., d], proposed, log_density, accepted
             x, log_density = choose(xp, accepted, y, x), choose(xp, accepted, proposed, log_density)
             proposals.append((d, y, here))
     told = (xp.stack(list(column), axis=-1) for column in zip(*columns, strict=True))

@@ -24,7 +24,7 @@ from refengine.samplers.mala import check_hessian
 from refengine.samplers.targets import Target
 from refengine.samplers.targets._target import check_target
 
-__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
+__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
 
 class State(NamedTuple):
@@ -102,9 +102,41 @@ def step(
     >>> info.momentum_kicked.tolist(), state.position.tolist(), state.momentum.tolist()
     ([0.5], [1.5], [-0.25])
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     w = inverse_mass(xp, arrays.pop(), metric_convention)
-    return cast(_step(target, *_factors(step_size, friction), w, *arrays), dtype)
+    return cast(_step(target, *factors(step_size, friction), w, *arrays), dtype)
+
+
+def step_value_and_vjp(
+    g: Transition,
+    state: State,
+    noise: Noise,
+    target: Target,
+    metric: Positive,
+    *,
+    step_size: float,
+    friction: float,
+    metric_convention: str = "inverse_mass",
+) -> tuple[Transition, tuple[State, Noise, Array]]:
+    """`step` and `step_vjp` with one pass."""
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
+    metric = arrays.pop()
+    w, (h, c, k), z = inverse_mass(xp, metric, metric_convention), factors(step_size, friction), arrays[-1]
+    check_hessian(target)
+    value = _step(target, h, c, k, w, *arrays)
+    g, (after, info) = cotangents(g, value), value
+    with np.errstate(all="ignore"):
+        to_end = g.state.position + times(xp, g.state.log_density[..., None], after.gradient)
+        bent = g.state.gradient + h / 2 * g.state.momentum
+        to_end = to_end + evaluate(xp, target, "gradient_vjp", after.position, bent)
+        to_refreshed = g.state.momentum + h / 2 * w * to_end + g.info.momentum_refreshed
+        to_x = to_end + g.info.position_half
+        to_p = c * to_refreshed + h / 2 * w * to_x + g.info.momentum_kicked
+        to_z = k * to_refreshed / xp.sqrt(w)
+        to_w = h / 2 * (info.momentum_refreshed * to_end + info.momentum_kicked * to_x) - z * to_z / w / 2
+    to_state = State(to_x, xp.zeros_like(after.log_density), h / 2 * to_p, to_p)
+    to_metric = metric_vjp(xp, to_w, metric, metric_convention)
+    return cast(value, dtype), (cast(to_state, dtype), cast(Noise(to_z), dtype), cast(to_metric, dtype))
 
 
 def step_vjp(
@@ -131,30 +163,15 @@ def step_vjp(
 
     The log density that the state carries gets zero. TypeError where the target has no ``gradient_vjp``.
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
-    metric = arrays.pop()
-    w, (h, c, k), z = inverse_mass(xp, metric, metric_convention), _factors(step_size, friction), arrays[-1]
-    check_hessian(target)
-    value = _step(target, h, c, k, w, *arrays)
-    g, (after, info) = cotangents(g, value), value
-    with np.errstate(all="ignore"):
-        to_end = g.state.position + times(xp, g.state.log_density[..., None], after.gradient)
-        bent = g.state.gradient + h / 2 * g.state.momentum
-        to_end = to_end + evaluate(xp, target, "gradient_vjp", after.position, bent)
-        to_refreshed = g.state.momentum + h / 2 * w * to_end + g.info.momentum_refreshed
-        to_x = to_end + g.info.position_half
-        to_p = c * to_refreshed + h / 2 * w * to_x + g.info.momentum_kicked
-        to_z = k * to_refreshed / xp.sqrt(w)
-        to_w = h / 2 * (info.momentum_refreshed * to_end + info.momentum_kicked * to_x) - z * to_z / w / 2
-    to_state = State(to_x, xp.zeros_like(after.log_density), h / 2 * to_p, to_p)
-    to_metric = metric_vjp(xp, to_w, metric, metric_convention)
-    return cast(to_state, dtype), cast(Noise(to_z), dtype), cast(to_metric, dtype)
+    return step_value_and_vjp(
+        g, state, noise, target, metric, step_size=step_size, friction=friction, metric_convention=metric_convention
+    )[1]
 
 
-_LAYOUT = {"position": "D", "gradient": "D", "momentum": "D", "normal": "D", "metric": "!D"}
+LAYOUT = {"position": "D", "gradient": "D", "momentum": "D", "normal": "D", "metric": "!D"}
 
 
-def _factors(step_size: float, friction: float) -> tuple[float, float, float]:
+def factors(step_size: float, friction: float) -> tuple[float, float, float]:
     """h, c = exp(-friction h), and the root of 1 - c^2 without its cancellation."""
     h, rubbing = check_positive("step_size", step_size), check_number("friction", friction)
     if not rubbing >= 0:

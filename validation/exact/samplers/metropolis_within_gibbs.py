@@ -29,7 +29,7 @@ def step(state: State, noise: Noise, target: Any, scale: Any, *, scan: str = "sy
         proposed = np.asarray(target.log_density(y, *target.parameters), dtype=object)
         ratio = np.asarray(proposed - log_density, dtype=object)
         decision = accepted(noise.uniforms[..., d], ratio)
-        for column, value in zip((*told, decisions), (y[..., d], proposed, ratio, decision), strict=True):
+        for column, value in zip((*told, decisions), (y[..., d], proposed, log_density, decision), strict=True):
             column[..., d] = value
         x = choose(decision, y, x)
         log_density = np.asarray(choose(decision, proposed, log_density), dtype=object)

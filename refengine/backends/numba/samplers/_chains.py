@@ -123,6 +123,12 @@ def accepts(u, log_ratio):
     return (log(u) if u > 0 else -np.inf if u == 0 else np.nan) < log_ratio
 
 
+@numba.njit(cache=True)
+def product(cotangent, factor):
+    """0 where the cotangent is 0 even if the factor is infinite or nan."""
+    return cotangent * factor if cotangent != 0 else 0.0
+
+
 def rows(array: np.ndarray) -> np.ndarray:
     """Vectors of all chains as (chains, D), contiguous and writeable, so that one compiled loop serves them all."""
     return writeable(as_rows(np, array))
