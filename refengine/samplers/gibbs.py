@@ -83,7 +83,7 @@ def step(state: State, noise: Noise, target: Target, *, scan: str = "systematic"
     >>> from refengine.samplers.targets import gaussian
     >>> target = gaussian.target(np.zeros(2), np.array([[2.0, 1.0], [1.0, 2.0]]))
     >>> state, info = step(init(np.array([4.0, 1.0])), Noise(np.zeros(2), np.array(0.5)), target)
-    >>> state.position.tolist()
+    >>> state.position.round(12).tolist()
     [-0.5, 0.25]
     """
     _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))

@@ -99,12 +99,12 @@ def step(
     floating array is float32. Raises ValueError for shapes and options, TypeError for dtypes. Neal (2003), The Annals
     of Statistics 31, 705-767, section 4, figures 3 and 5.
 
-    Under a normal density the level exp(-1/2) reaches from -1 to 1. The bracket from -1/2 to 1/2 is stepped out to the
+    Under a normal density the level 1/e reaches from -1.41 to 1.41. The bracket from -1/2 to 1/2 is stepped out to the
     left alone; the first try is 1/4 of the way.
 
     >>> from refengine.samplers.targets import gaussian
     >>> target = gaussian.target([0.0], [[1.0]])
-    >>> drawn = Noise(np.exp(-0.5), np.array(0.5), np.array(0.75), np.array([0.25]))
+    >>> drawn = Noise(np.exp(-1.0), np.array(0.5), np.array(0.75), np.array([0.25]))
     >>> state, info = step(init(np.zeros(1), target), drawn, target, np.ones(1), max_steps=2)
     >>> float(info.left), float(info.right), state.position.tolist()
     (-1.5, 0.5, [-1.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from math import log
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -73,7 +74,9 @@ def _file_of(function: Any) -> ModuleType | None:
     """The file of this tree that holds the compiled text of a built-in target's function."""
     name = getattr(function, "__module__", None) or ""
     stem = next((name.removeprefix(tree) for tree in TREES if name.startswith(tree)), "")
-    return import_module(TREES[0] + stem) if stem and not is_jitted(function) else None
+    if not stem or is_jitted(function) or find_spec(TREES[0] + stem) is None:
+        return None
+    return import_module(TREES[0] + stem)
 
 
 def log_density_at(built_in: Any, function: Any, parameters: Any, position: Any) -> Any:
