@@ -38,7 +38,7 @@ def usual(rng: np.random.Generator, position: Any) -> Arrays:
 
 def small_target(rng: np.random.Generator, i: int) -> tuple[str, Arrays, int]:
     """At most three coordinates, and three rows of data."""
-    size = (1, 2, 2, 1, 3)[i // 2 % 5]
+    size = (1, 2, 1, 2, 3)[i // 2 % 5]
     if i % 2:
         name, parameters = "logistic_regression", logistic_regression.draw_parameters(rng, 1 + i % 3, size)
     else:
@@ -92,7 +92,8 @@ def cases(
 
     def one(i: int, given: Arrays, scale: float = 2.0, **options: Any) -> Draw:
         name, parameters, size = target(rng, i)
-        position = short(rng.normal(size=(*CHAINS[i // 8 % 4], size)) * scale, 4)
+        chains = CHAINS[i // 8 % 4] if size < 3 else ()
+        position = short(rng.normal(size=(*chains, size)) * scale, 4)
         drawn, begun = noise(rng, position), start(rng, position)
         return case(sampler, name, parameters, position, drawn, given, shared(rng, size), begun, **options)
 
@@ -118,7 +119,7 @@ def cases(
         yield one(i, given, 1.0, difficulty=3, flags=("HUGE_PARAMETER",))
     for i in range(edges):
         name, parameters, size = target(rng, i)
-        position = short(rng.normal(size=(2, size)) * 3, 4)
+        position = short(rng.normal(size=(2 if size < 2 else 1, size)) * 3, 4)
         drawn = noise(rng, position)
         edge = {k: np.zeros(np.shape(v)) for k, v in drawn.items() if k.startswith("uniform")}
         if not edge:

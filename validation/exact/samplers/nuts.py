@@ -11,7 +11,7 @@ from refengine.samplers import nuts as sampler
 from refengine.samplers.nuts import Info, Noise, State, Transition
 from validation.exact.draws import Draw, decades, short
 from validation.exact.number import exp, log, number, sqrt
-from validation.exact.samplers._cases import METRICS, cases, draw_metric, inverse_mass, normals, other_metrics, uniforms
+from validation.exact.samplers._cases import METRICS, cases, draw_metric, inverse_mass, normals, small_target, uniforms
 from validation.exact.samplers._hamiltonian import energy, leapfrog
 
 TURNS = ("trapezoidal", "momentum_sum", "stan", "position")
@@ -128,9 +128,16 @@ def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
         return given | {"metric_convention": METRICS[i % 3]}
 
     def noise(rng: np.random.Generator, position: Any) -> dict[str, Any]:
-        chains, depth = position.shape[:-1], 2 if position.size > 1 else int(rng.integers(1, 4))
+        chains, depth = (
+            position.shape[:-1],
+            1 if position.size > 2 else 2 if position.size > 1 else int(rng.integers(1, 4)),
+        )
         drawn = {"directions": depth, "halves": depth, "leaves": 2**depth - 1}
         return {"normal": normals(rng, position.shape)} | {k: uniforms(rng, (*chains, n)) for k, n in drawn.items()}
 
     wide = [{"step_size": decades(rng, *h), "turn": TURNS[i]} for h in ((1e-4, 1e-2), (10.0, 1e3)) for i in range(4)]
-    yield from cases(rng, sampler, constants, wide, noise, draw_metric, alternatives=other_metrics)
+
+    def target(rng: np.random.Generator, i: int) -> tuple[str, dict[str, Any], int]:
+        return small_target(rng, i % 8)  # at most two coordinates
+
+    yield from cases(rng, sampler, constants, wide, noise, draw_metric, target=target)
