@@ -158,7 +158,7 @@ _LAYOUT = {"abscissae": "K", "log_density": "K", "gradient": "K"}
 
 
 class _Hull(NamedTuple):
-    """Shares of the segments, their parts below the draw less v, their moments likewise; where the draw is, its density."""
+    """Shares of the segments, their parts below the draw less v, their moments likewise; the draw, its density."""
 
     shares: Array
     below: Array

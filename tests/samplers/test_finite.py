@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from refengine.samplers import Target, gibbs, metropolis_hastings, parallel_tempering, sir
+from refengine.samplers import gibbs, metropolis_hastings, parallel_tempering, sir
+from refengine.samplers.targets import finite
 
 TABLE = np.array([[0.1, 0.25, 0.05], [0.2, 0.1, 0.3]])
 WEIGHTS = np.array([0.1, 0.4, 0.2, 0.3])
 
 
 def table_target(weights=WEIGHTS):
-    return Target(lambda x: np.log(weights)[x[..., 0].astype(int)], np.zeros_like)
+    return finite.target(np.log(weights))
 
 
 def stationary(kernel, weights):
