@@ -81,7 +81,7 @@ def step(
     "inverse_scale" the root of w. A step is divergent where the energy grows by more than ``divergence_threshold`` or
     is nan; nothing follows from that. A metric at or below 0: nan, which rejects. Results in float64 unless every
     floating array is float32. Raises ValueError for shapes, options, a step size that is not positive and steps below
-    1, TypeError for dtypes. Neal (2011), MCMC using Hamiltonian dynamics, section 5.3.2 and eq. 2.28 to 2.30.
+    1, TypeError for dtypes. Neal (2011), MCMC using Hamiltonian dynamics, section 5.3.2.
 
     One step of size 1 from q = 0, p = 1 under a standard normal density: q = 1, p = 1 - 1/2, H from 1/2 to 5/8.
 

@@ -86,8 +86,8 @@ def step(state: State, noise: Noise, inverse_temperatures: NonNegative, *, sched
     "odd" (1, 2), (3, 4), ...; there are P of them. (The ratio with i and j exchanged in one factor alone is a mistake
     that has been made: a hot replica then keeps the point that the cold one should get.) The comparison is strict: a
     nan ratio rejects. Results in float64 unless every floating array is float32. Raises ValueError for shapes and
-    options, TypeError for dtypes. Geyer (1991), section 3; Earl and Deem (2005), Physical Chemistry Chemical Physics 7,
-    eq. 6.
+    options, TypeError for dtypes. Geyer (1991), Computing Science and Statistics; Earl and Deem (2005), Physical
+    Chemistry Chemical Physics 7, 3910-3916.
 
     The hot replica found a better point, and the cold one gets it:
 

@@ -52,7 +52,7 @@ def step(
     x (..., D), log_density (...), gradient (..., D); noise: normal z (..., D), uniform u (...); factor: (D, D), of
     which the lower triangle is L, the same for all chains. A diagonal entry that is not positive: nan, which rejects.
     The decision, ``step_size_convention``, dtypes and errors are as in `mala.step`, which this is for L = I.
-    Roberts and Stramer (2002), Methodology and Computing in Applied Probability 4, 337-357, section 3, with constant C.
+    Roberts and Stramer (2002), Methodology and Computing in Applied Probability 4, 337-357, with constant C.
 
     A factor of 2 under a density of standard deviation 2 is a step of MALA under the standard normal one:
 

@@ -63,7 +63,7 @@ def step(state: State, noise: Noise, *, scheme: str = "multinomial", side: str =
     takes a first draw of weight 0 for v = 0. (They are those of ``searchsorted``.) A v beyond the last sum, for
     rounding or u = 1, takes the last draw of a positive weight. All offspring get the mean weight, so that the evidence
     goes on. Results in float64 unless every array is float32. Raises ValueError for shapes and options, TypeError for
-    dtypes. Rubin (1987); Robert and Casella (2004), section 14.3.5.
+    dtypes. Rubin (1987); Robert and Casella (2004), chapter 14.
 
     >>> start = State(np.array([[1.0], [2.0], [3.0]]), np.log(np.array([0.25, 0.5, 0.25])))
     >>> state, info = step(start, Noise(np.array([0.5, 0.5, 0.5, 0.5])), scheme="systematic")

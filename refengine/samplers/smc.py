@@ -126,7 +126,7 @@ def step(
     :math:`\lambda_1`, ``scale`` is s. (The sign of the increment, and :math:`\lambda_0` for :math:`\lambda_1` in the
     move, are mistakes that have been made.) ``threshold`` above 1 always resamples, 0 never. The comparisons are
     strict. Results in float64 unless every array of state and noise is float32. Raises ValueError for shapes, options
-    and constants out of range, TypeError for dtypes. Del Moral, Doucet and Jasra (2006), section 3.1 and eq. 31.
+    and constants out of range, TypeError for dtypes. Del Moral, Doucet and Jasra (2006), eq. 31.
 
     >>> from refengine.samplers.targets import gaussian
     >>> likelihood = gaussian.target([0.0], [[2.0]])

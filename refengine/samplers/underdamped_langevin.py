@@ -94,7 +94,7 @@ def step(
     "inverse_mass" w, "mass" 1 / w, "inverse_scale" the root of w. A metric at or below 0: nan. Results in float64
     unless every floating array is float32. Raises ValueError for shapes, options, a step size that is not positive and
     a friction below 0, TypeError for dtypes. Leimkuhler and Matthews (2013), Applied Mathematics Research eXpress 2013,
-    eq. 9 with the order BAOAB.
+    the method BAOAB.
 
     >>> from refengine.samplers.targets import gaussian
     >>> target, ones = gaussian.target([0.0], [[1.0]]), np.ones(1)

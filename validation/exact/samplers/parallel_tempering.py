@@ -16,7 +16,7 @@ from validation.exact.samplers._metropolis import accepted
 def step(state: State, noise: Noise, inverse_temperatures: Any, *, schedule: str = "even") -> Transition:
     """Neighbours exchange if u < pi(x_j)^b_i pi(x_i)^b_j / (pi(x_i)^b_i pi(x_j)^b_j).
 
-    Source: earl-deem-2005, eq. 6
+    Source: geyer-1991
     """
     position, density = np.array(state.position, dtype=object), np.array(state.log_density, dtype=object)
     ratio, beta = np.empty(np.shape(noise.uniforms), dtype=object), inverse_temperatures

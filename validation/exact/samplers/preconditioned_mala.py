@@ -26,7 +26,7 @@ def step(
 ) -> Transition:
     """y = x + eps C g(x) + sqrt(2 eps) L z, accepted if u < pi(y) q(x | y) / (pi(x) q(y | x)).
 
-    Source: roberts-stramer-2002, section 3
+    Source: roberts-stramer-2002
     """
     epsilon = epsilon_of(step_size, step_size_convention)
     lower = np.array([[x if j <= i else 0 for j, x in enumerate(row)] for i, row in enumerate(factor)], dtype=object)

@@ -17,7 +17,7 @@ from validation.exact.samplers.importance import weighed
 def step(state: State, noise: Noise, *, scheme: str = "multinomial", side: str = "right") -> Transition:
     """The draw at which the sum of the weights passes the uniform.
 
-    Source: robert-casella-2004, section 14.3.5
+    Source: robert-casella-2004, chapter 14
     """
     weights, mean, effective = weighed(state.log_weight)
     chosen = ancestors(weights, noise.uniforms, scheme, side)

@@ -30,7 +30,7 @@ def step(
 ) -> Transition:
     """Weights times l(x)^(after - before), resampling, a random walk at the new temperature.
 
-    Source: del-moral-2006, section 3.1
+    Source: del-moral-2006, eq. 31
     """
     start, end, size = number(before), number(after), number(scale)
     log_w = state.log_weight + state.log_density * (end - start)

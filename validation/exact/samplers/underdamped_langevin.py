@@ -26,7 +26,7 @@ def step(
 ) -> Transition:
     """B, A, O, A, B.
 
-    Source: leimkuhler-matthews-2013, eq. 9
+    Source: leimkuhler-matthews-2013, the method BAOAB
     """
     h, rubbing, w = number(step_size), number(friction), inverse_mass(metric, metric_convention)
     c = exp(-(rubbing * h))

@@ -21,7 +21,7 @@ def target(bend: Any, scale: Any) -> Target:
 def log_density(position: Any, bend: Any, scale: Any) -> Any:
     """-x_1^2 / (2 s^2) - (x_2 + b x_1^2 - b s^2)^2 / 2 - sum_{d>2} x_d^2 / 2.
 
-    Source: haario-1999, section 4
+    Source: haario-1999
     """
     b, s = number(np.asarray(bend).item()), number(np.asarray(scale).item())
     x, second, *rest = np.moveaxis(position, -1, 0)
@@ -34,7 +34,7 @@ def log_density(position: Any, bend: Any, scale: Any) -> Any:
 def gradient(position: Any, bend: Any, scale: Any) -> Any:
     """The derivative of the log density to the position.
 
-    Source: haario-1999, section 4
+    Source: haario-1999
     """
     b, s = number(np.asarray(bend).item()), number(np.asarray(scale).item())
     if not s > 0:
