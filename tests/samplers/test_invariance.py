@@ -5,6 +5,7 @@ import pytest
 
 from refengine.samplers import (
     _leapfrog,
+    adaptive_rejection,
     elliptical_slice,
     ghmc,
     hamiltonian,
@@ -236,3 +237,30 @@ def test_rejection_draws_the_target():
     assert abs(drawn.mean() - 0.3) < 4 / np.sqrt(1.7 * len(drawn))
     assert abs(drawn.var() * 1.7 - 1) < 4 * np.sqrt(2 / len(drawn))
     assert np.all(np.isnan(after.position[~info.accepted]))
+
+
+def accepted_draws(points, **ends):
+    rng, hulls = np.random.default_rng(0), 100_000
+    state = adaptive_rejection.init(np.broadcast_to(np.array(points), (hulls, len(points))), NORMAL)
+    after, info = adaptive_rejection.step(state, adaptive_rejection.noise(rng, state), NORMAL, **ends)
+    assert np.all(info.hull >= info.log_density - 1e-12)
+    assert np.all(info.chord <= info.log_density + 1e-12)
+    assert np.all(info.accepted | ~info.squeezed)
+    assert np.all(np.diff(after.abscissae, axis=-1) > 0)
+    return info.draw[info.accepted]
+
+
+def test_adaptive_rejection_draws_the_target():
+    drawn = accepted_draws([-1.0, 0.2, 1.5])
+    assert abs(drawn.mean() - 0.3) < 4 / np.sqrt(1.7 * len(drawn))
+    assert abs(drawn.var() * 1.7 - 1) < 4 * np.sqrt(2 / len(drawn))
+
+
+def test_adaptive_rejection_between_two_ends():
+    drawn = accepted_draws([0.1, 0.5], lower=0.0, upper=1.0)
+    x = np.linspace(0, 1, 20001)
+    density = np.exp(-1.7 * (x - 0.3) ** 2 / 2)
+    mean = (x * density).sum() / density.sum()
+    spread = np.sqrt(((x - mean) ** 2 * density).sum() / density.sum())
+    assert abs(drawn.mean() - mean) < 4 * spread / np.sqrt(len(drawn))
+    assert 0 < drawn.min() < drawn.max() < 1

@@ -71,7 +71,7 @@ def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
         target = getattr(refengine.samplers.targets, name).target(**parameters)
         count, chains = 2 + made % 3, ((), (2,), ())[made % 3]
         wide = made >= 44
-        x = np.sort(short(rng.normal(size=(*chains, count)) * (decades(rng, 0.5, 30) if wide else 2.0), 5), axis=-1)
+        x = np.sort(short(rng.normal(size=(*chains, count)) * (decades(rng, 0.5, 8) if wide else 2.0), 5), axis=-1)
         state = start(x, target)
         bounded, slope = made % 5 == 4, state.gradient
         constants = {"lower": float(np.floor(x.min() - 1)), "upper": float(np.ceil(x.max() + 2))} if bounded else {}
