@@ -1,0 +1,109 @@
+"""torch's attention, differentiated by autograd: the kernels of scaled dot-product attention, and softmaxes.
+
+A mask and a bias come in one argument there, where a boolean mask is -inf in the bias.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention.bias import causal_lower_right
+
+from validation.peers._table import NotOffered
+from validation.peers.attention._heads import one_batch, pairs
+
+FRAMEWORK = "torch"
+
+
+def attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    bias: Any = None,
+    *,
+    mask: Any = None,
+    causal: bool = False,
+    alignment: str = "top_left",
+    scale: float | None = None,
+    call: Any,
+) -> Any:
+    heads, queries, keys = q.shape[-3], q.shape[-2], k.shape[-2]
+    batch, (q, k, v) = one_batch(torch, q, k, v)
+    both = pairs(torch, bias, batch, heads, queries, keys)
+    mask = pairs(torch, mask, batch, heads, queries, keys)
+    if mask is not None:
+        both = mask if both is None else both.masked_fill(~mask, -math.inf)
+    if causal and both is not None:
+        raise NotOffered("a mask and is_causal")
+    constants: dict[str, Any] = {"scale": scale, "enable_gqa": heads != k.shape[-3]}
+    if causal and alignment == "bottom_right":
+        both = causal_lower_right(queries, keys)
+    found = call(q, k, v, attn_mask=both, is_causal=causal and alignment == "top_left", **constants)
+    return found.reshape((*batch, *found.shape[-3:]))
+
+
+def kernel(chosen: SDPBackend, *args: Any, **constants: Any) -> Any:
+    with sdpa_kernel(chosen):
+        try:
+            return functional.scaled_dot_product_attention(*args, **constants)
+        except RuntimeError as error:
+            if "No available kernel" in str(error):
+                raise NotOffered(str(error)) from None
+            raise
+
+
+def documented(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, scale: Any, enable_gqa: bool) -> Any:
+    """What the documentation calls equivalent, word by word, without drop-out."""
+    L, S = query.size(-2), key.size(-2)
+    scale_factor = 1 / math.sqrt(query.size(-1)) if scale is None else scale
+    attn_bias = torch.zeros(L, S, dtype=query.dtype, device=query.device)
+    if is_causal:
+        assert attn_mask is None
+        temp_mask = torch.ones(L, S, dtype=torch.bool, device=query.device).tril(diagonal=0)
+        attn_bias.masked_fill_(temp_mask.logical_not(), float("-inf"))
+    if attn_mask is not None:
+        if attn_mask.dtype == torch.bool:
+            attn_bias = torch.zeros(attn_mask.shape, dtype=query.dtype).masked_fill_(
+                attn_mask.logical_not(), float("-inf")
+            )  # in the documentation the bias is (L, S) whatever the mask's shape is, and this raises
+        else:
+            attn_bias = attn_mask + attn_bias
+    if enable_gqa:
+        key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
+        value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
+    attn_weight = query @ key.transpose(-2, -1) * scale_factor
+    attn_weight += attn_bias
+    attn_weight = torch.softmax(attn_weight, dim=-1)
+    return attn_weight @ value
+
+
+def softmax(z: Any, *, mask: Any = None) -> Any:
+    return torch.softmax(z if mask is None else z.masked_fill(~mask, -math.inf), -1)
+
+
+def masked_softmax(z: Any, *, mask: Any = None) -> Any:
+    return torch.masked.softmax(z, -1, mask=mask if mask is None else torch.broadcast_to(mask, z.shape))
+
+
+def gumbel_softmax(logits: Any, u: Any, *, temperature: float, hard: bool = False) -> Any:
+    """With exponential noise -log u in the place of what torch would draw."""
+    logits, u = torch.broadcast_tensors(logits, u)
+    with patch.object(torch.Tensor, "exponential_", lambda _: -u.log()):
+        return functional.gumbel_softmax(logits, tau=temperature, hard=hard)
+
+
+ANSWERS = {
+    "attention.dot_product.attention": {
+        "sdpa math": partial(attention, call=partial(kernel, SDPBackend.MATH)),
+        "sdpa flash": partial(attention, call=partial(kernel, SDPBackend.FLASH_ATTENTION)),
+        "sdpa documentation": partial(attention, call=documented),
+    },
+    "attention.softmax.softmax": {"softmax": softmax, "masked.softmax": masked_softmax},
+    "attention.gumbel_softmax.sample": {"gumbel_softmax": gumbel_softmax},
+}
