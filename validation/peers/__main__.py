@@ -19,9 +19,11 @@ def main() -> int:
     families = [info.name for info in pkgutil.iter_modules(__path__) if info.ispkg]
     parser = argparse.ArgumentParser(prog="python -m validation.peers", description=str(__doc__).partition("\n")[0])
     parser.add_argument("family", choices=[*families, "losses"])
-    parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="such as softmax or torch; for losses, their names")
+    parser.add_argument(
+        "patterns", nargs="*", metavar="PATTERN", help="such as softmax or torch; for losses, their names"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="every case")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     if asked.family == "losses":
         return int(import_module("validation.peers.pytorch_metric_learning").main(asked.patterns))
     return _table.main(import_module(f"validation.peers.{asked.family}"), asked.patterns, asked.verbose)

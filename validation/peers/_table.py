@@ -30,10 +30,12 @@ import numpy as np
 from refengine._walk import Operation, find
 from refengine.cli._foreign import Target, prepared
 from refengine.golden import Case, load
-from refengine.testing._assess import assess
+from refengine.testing._assess import LIMIT, assess
 
 Function = Callable[..., Any]
 STATUSES = ("agree", "single", "wrong", "raised")
+SINGLE = LIMIT * 2**29
+"""What passes as right to single precision: the limit in units of float32."""
 
 
 class NotOffered(Exception):
@@ -99,14 +101,15 @@ def ask(operation: Operation, peer: str, function: Function, framework: str = ""
             if asked is None or isinstance(value, NotOffered):
                 row.left_out += 1
             else:
-                row.found.append((case, judged(asked, value, gradients)))
+                row.found.append((case, judged(asked, value, gradients, bool(framework))))
     return row
 
 
-def judged(case: Case, value: Any, gradients: Any) -> dict[str, Found]:
+def judged(case: Case, value: Any, gradients: Any, differentiates: bool = True) -> dict[str, Found]:
     """Values and gradients, each by itself; no gradients where none were asked for."""
     halves = {"values": _found(_only(case, gradients={}), value)}
-    if isinstance(value, Exception) and case.gradients and case.result in ("required", "ambiguous"):
+    wanted = differentiates and case.gradients and case.result in ("required", "ambiguous")
+    if isinstance(value, Exception) and wanted:
         halves["gradients"] = halves["values"]
     elif isinstance(gradients, Exception):
         halves["gradients"] = _found(case, gradients)
@@ -117,12 +120,14 @@ def judged(case: Case, value: Any, gradients: Any) -> dict[str, Found]:
 
 def _found(case: Case, value: Any, gradients: Any = None) -> Found:
     own = assess(case, value, gradients)
-    if own.right or own.convention or own.status == "raised":
-        status = "raised" if own.status == "raised" else "agree" if own.convention == case.convention else ""
-        return Found(status, "" if status else own.convention, own.explanation)
-    single = assess(case, value, gradients, dtype="float32")
-    convention = "" if single.convention == case.convention else single.convention
-    return Found("single" if single.right or single.convention else "wrong", convention, own.explanation)
+    if own.status == "raised":
+        return Found("raised", said=own.explanation)
+    exact = own.right or (own.convention and not own.verdict.problems)
+    found = own if exact else assess(case, value, gradients, limit=SINGLE, dtype="float64")
+    other = "" if found.convention == case.convention else found.convention
+    if exact:
+        return Found("" if other else "agree", other, own.explanation)
+    return Found("single" if found.right or found.convention else "wrong", other, own.explanation)
 
 
 def _only(case: Case, **empty: Any) -> Case:

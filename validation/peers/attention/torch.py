@@ -39,8 +39,8 @@ def attention(
     mask = pairs(torch, mask, batch, heads, queries, keys)
     if mask is not None:
         both = mask if both is None else both.masked_fill(~mask, -math.inf)
-    if causal and both is not None:
-        raise NotOffered("a mask and is_causal")
+    if causal and (both is not None or alignment == "bottom_right" and call is documented):
+        raise NotOffered
     constants: dict[str, Any] = {"scale": scale, "enable_gqa": heads != k.shape[-3]}
     if causal and alignment == "bottom_right":
         both = causal_lower_right(queries, keys)
@@ -59,7 +59,7 @@ def kernel(chosen: SDPBackend, *args: Any, **constants: Any) -> Any:
 
 
 def documented(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, scale: Any, enable_gqa: bool) -> Any:
-    """What the documentation calls equivalent, word by word, without drop-out."""
+    """What the documentation calls equivalent, without drop-out; masks of more than two axes, which raise there, too."""
     L, S = query.size(-2), key.size(-2)
     scale_factor = 1 / math.sqrt(query.size(-1)) if scale is None else scale
     attn_bias = torch.zeros(L, S, dtype=query.dtype, device=query.device)
@@ -71,7 +71,7 @@ def documented(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool
         if attn_mask.dtype == torch.bool:
             attn_bias = torch.zeros(attn_mask.shape, dtype=query.dtype).masked_fill_(
                 attn_mask.logical_not(), float("-inf")
-            )  # in the documentation the bias is (L, S) whatever the mask's shape is, and this raises
+            )
         else:
             attn_bias = attn_mask + attn_bias
     if enable_gqa:
@@ -93,6 +93,8 @@ def masked_softmax(z: Any, *, mask: Any = None) -> Any:
 
 def gumbel_softmax(logits: Any, u: Any, *, temperature: float, hard: bool = False) -> Any:
     """With exponential noise -log u in the place of what torch would draw."""
+    if not ((u > 0) & (u < 1)).all():
+        raise NotOffered("noise that is never drawn")
     logits, u = torch.broadcast_tensors(logits, u)
     with patch.object(torch.Tensor, "exponential_", lambda _: -u.log()):
         return functional.gumbel_softmax(logits, tau=temperature, hard=hard)
