@@ -19,9 +19,7 @@ def main() -> int:
     families = [info.name for info in pkgutil.iter_modules(__path__) if info.ispkg]
     parser = argparse.ArgumentParser(prog="python -m validation.peers", description=str(__doc__).partition("\n")[0])
     parser.add_argument("family", choices=[*families, "losses"])
-    parser.add_argument(
-        "patterns", nargs="*", metavar="PATTERN", help="such as softmax or torch; for losses, their names"
-    )
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="such as softmax or torch; losses: names")
     parser.add_argument("-v", "--verbose", action="store_true", help="every case")
     asked = parser.parse_intermixed_args()
     if asked.family == "losses":

@@ -35,7 +35,6 @@ def dot_product(
     mask: Any = None,
     causal: bool = False,
     scale: float | None = None,
-    softcap: float | None = None,
 ) -> Any:
     heads, queries, keys = q.shape[-3], q.shape[-2], k.shape[-2]
     batch, arrays = one_batch(ops, q, k, v)
@@ -45,7 +44,6 @@ def dot_product(
         mask=pairs(ops, mask, batch, heads, queries, keys),
         is_causal=causal,
         scale=scale,
-        attn_logits_soft_cap=softcap,
     )
     return ops.swapaxes(found, 1, 2).reshape((*batch, heads, queries, -1))
 

@@ -39,7 +39,7 @@ def attention(
     mask = pairs(torch, mask, batch, heads, queries, keys)
     if mask is not None:
         both = mask if both is None else both.masked_fill(~mask, -math.inf)
-    if causal and (both is not None or alignment == "bottom_right" and call is documented):
+    if causal and (both is not None or (alignment == "bottom_right" and call is documented)):
         raise NotOffered
     constants: dict[str, Any] = {"scale": scale, "enable_gqa": heads != k.shape[-3]}
     if causal and alignment == "bottom_right":
@@ -59,7 +59,7 @@ def kernel(chosen: SDPBackend, *args: Any, **constants: Any) -> Any:
 
 
 def documented(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, scale: Any, enable_gqa: bool) -> Any:
-    """What the documentation calls equivalent, without drop-out; masks of more than two axes, which raise there, too."""
+    """What the documentation calls equivalent, without drop-out; also for masks of more axes, which raise there."""
     L, S = query.size(-2), key.size(-2)
     scale_factor = 1 / math.sqrt(query.size(-1)) if scale is None else scale
     attn_bias = torch.zeros(L, S, dtype=query.dtype, device=query.device)
