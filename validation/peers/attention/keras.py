@@ -79,6 +79,53 @@ def _layer(layer: Any, q: Any, k: Any, v: Any, mask: Any, *weights: Any) -> Any:
     return found.reshape((*batch, *found.shape[1:]))
 
 
+def multi_head(
+    q: Any,
+    k: Any,
+    v: Any,
+    w_query: Any,
+    w_key: Any,
+    w_value: Any,
+    w_output: Any,
+    b_query: Any = None,
+    b_key: Any = None,
+    b_value: Any = None,
+    b_output: Any = None,
+    *,
+    mask: Any = None,
+    key_mask: Any = None,
+    query_mask: Any = None,
+    causal: bool = False,
+) -> Any:
+    heads, queries, keys = len(w_query), q.shape[-2], k.shape[-2]
+    if {len(w_key), len(w_value)} != {heads}:
+        raise NotOffered("fewer key heads are another layer")
+    batch, rows = one_batch(ops, *(a[..., None, :, :] for a in (q, k, v)))
+    masks: dict[str, Any] = {"use_causal_mask": causal}
+    if mask is not None:
+        every = np.broadcast_to(mask, (*batch, heads, queries, keys)).reshape((-1, heads, queries, keys))
+        if (every != every[:, :1]).any():
+            raise NotOffered("a mask of its own for each head")
+        masks["attention_mask"] = ops.convert_to_tensor(every[:, 0])
+    for name, given, length in (("query_mask", query_mask, queries), ("value_mask", key_mask, keys)):
+        if given is not None:
+            masks[name] = ops.broadcast_to(given, (*batch, length)).reshape((-1, length))
+    biases = (b_query, b_key, b_value, b_output)
+    with_bias = any(b is not None for b in biases)
+    kernels = [*(ops.transpose(w, (2, 0, 1)) for w in (w_query, w_key, w_value)), ops.transpose(w_output, (1, 2, 0))]
+    shapes = (*(w.shape[:2] for w in (w_query, w_key, w_value)), w_output.shape[:1])
+    weights = []
+    for kernel, b, shape in zip(kernels, biases, shapes, strict=True):
+        weights += [kernel, ops.zeros(shape) if b is None else b] if with_bias else [kernel]
+    made = layers.MultiHeadAttention(
+        heads, w_query.shape[1], w_value.shape[1], use_bias=with_bias, output_shape=len(w_output), dtype="float64"
+    )
+    query, key, value = (a[:, 0] for a in rows)
+    made.build(query.shape, value.shape, key.shape)
+    found, _ = made.stateless_call(weights, [], query, value, key, **masks)
+    return found.reshape((*batch, *found.shape[1:]))
+
+
 def softmax(z: Any, *, mask: Any = None) -> Any:
     return layers.Softmax(dtype="float64")(z, mask=None if mask is None else ops.broadcast_to(mask, z.shape))
 
@@ -89,6 +136,7 @@ def minus_infinity(z: Any, *, mask: Any = None, call: Any) -> Any:
 
 ANSWERS = {
     "attention.dot_product.attention": {"ops.dot_product_attention": dot_product},
+    "attention.multi_head.attention": {"MultiHeadAttention": multi_head},
     "attention.luong.attention": {"Attention": luong},
     "attention.additive.attention": {"AdditiveAttention": additive},
     "attention.softmax.softmax": {"Softmax": softmax, "ops.softmax": partial(minus_infinity, call=ops.softmax)},

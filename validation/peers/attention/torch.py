@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.bias import causal_lower_right
@@ -100,11 +101,68 @@ def gumbel_softmax(logits: Any, u: Any, *, temperature: float, hard: bool = Fals
         return functional.gumbel_softmax(logits, tau=temperature, hard=hard)
 
 
+def multi_head(
+    q: Any,
+    k: Any,
+    v: Any,
+    w_query: Any,
+    w_key: Any,
+    w_value: Any,
+    w_output: Any,
+    b_query: Any = None,
+    b_key: Any = None,
+    b_value: Any = None,
+    b_output: Any = None,
+    bias: Any = None,
+    *,
+    mask: Any = None,
+    key_mask: Any = None,
+    causal: bool = False,
+    need_weights: bool,
+) -> Any:
+    """nn.MultiheadAttention, whose heads share the width of the queries; a boolean mask is True where it masks."""
+    (heads, width, queries, keys), inner = (len(w_query), q.shape[-1], q.shape[-2], k.shape[-2]), w_query.shape[1]
+    if {len(w_key), len(w_value)} != {heads} or {heads * inner, heads * w_value.shape[1], len(w_output)} != {width}:
+        raise NotOffered("heads of other numbers or widths")
+    batch, rows = one_batch(torch, *(a[..., None, :, :] for a in (q, k, v)))
+    both, mask = (pairs(torch, a, batch, heads, queries, keys) for a in (bias, mask))
+    if mask is not None:
+        both = ~mask if both is None else both.masked_fill(~mask, -math.inf)
+    if causal:
+        if both is not None:
+            raise NotOffered("a mask and is_causal")
+        both = torch.ones(queries, keys, dtype=torch.bool).triu(1)
+    elif both is not None:
+        both = both.flatten(0, 1)
+    padding = None if key_mask is None else ~torch.broadcast_to(key_mask, (*batch, keys)).reshape(-1, keys)
+    biases = [b_query, b_key, b_value]
+    with_bias = any(b is not None for b in (*biases, b_output))
+    made = nn.MultiheadAttention(
+        width, heads, bias=with_bias, batch_first=True, kdim=k.shape[-1], vdim=v.shape[-1], dtype=torch.float64
+    )
+    given = {"out_proj.weight": w_output.flatten(1)}
+    projections = [w.flatten(0, 1) for w in (w_query, w_key, w_value)]
+    if k.shape[-1] == v.shape[-1] == width:
+        given["in_proj_weight"] = torch.cat(projections)
+    else:
+        given |= {f"{n}_proj_weight": w for n, w in zip("qkv", projections, strict=True)}
+    if with_bias:
+        given["in_proj_bias"] = torch.cat([q.new_zeros(width) if b is None else b.flatten() for b in biases])
+        given["out_proj.bias"] = q.new_zeros(width) if b_output is None else b_output
+    options = {"attn_mask": both, "key_padding_mask": padding, "is_causal": causal, "need_weights": need_weights}
+    found, _ = torch.func.functional_call(made, given, tuple(a[:, 0] for a in rows), options)
+    return found.reshape((*batch, *found.shape[1:]))
+
+
 ANSWERS = {
     "attention.dot_product.attention": {
         "sdpa math": partial(attention, call=partial(kernel, SDPBackend.MATH)),
         "sdpa flash": partial(attention, call=partial(kernel, SDPBackend.FLASH_ATTENTION)),
         "sdpa documentation": partial(attention, call=documented),
+    },
+    "attention.multi_head.attention": {
+        "MultiheadAttention": partial(multi_head, need_weights=False),
+        "MultiheadAttention, weights": partial(multi_head, need_weights=True),
     },
     "attention.softmax.softmax": {"softmax": softmax, "masked.softmax": masked_softmax},
     "attention.gumbel_softmax.sample": {"gumbel_softmax": gumbel_softmax},
