@@ -120,38 +120,59 @@ def multi_head(
     causal: bool = False,
     need_weights: bool,
 ) -> Any:
-    """nn.MultiheadAttention, whose heads share the width of the queries; a boolean mask is True where it masks."""
-    (heads, width, queries, keys), inner = (len(w_query), q.shape[-1], q.shape[-2], k.shape[-2]), w_query.shape[1]
-    if {len(w_key), len(w_value)} != {heads} or {heads * inner, heads * w_value.shape[1], len(w_output)} != {width}:
-        raise NotOffered("heads of other numbers or widths")
+    """nn.MultiheadAttention, whose boolean masks are True where they mask.
+
+    Its heads share the width of the queries. All are padded with zeros to 4^n times their width, and 2^n makes up for
+    the scale, without rounding.
+    """
+    if {len(w_key), len(w_value)} != {len(w_query)}:
+        raise NotOffered("as many key heads as query heads")
+    heads, inner, queries, keys = len(w_query), w_query.shape[1], q.shape[-2], k.shape[-2]
+    least, factor = max(w_value.shape[1], q.shape[-1] / heads, len(w_output) / heads), 1
+    while inner * factor**2 < least:
+        factor *= 2
+    inner *= factor**2
+    width = heads * inner
     batch, rows = one_batch(torch, *(a[..., None, :, :] for a in (q, k, v)))
     both, mask = (pairs(torch, a, batch, heads, queries, keys) for a in (bias, mask))
     if mask is not None:
         both = ~mask if both is None else both.masked_fill(~mask, -math.inf)
+    if causal and both is not None:
+        raise NotOffered("a mask and is_causal")
     if causal:
-        if both is not None:
-            raise NotOffered("a mask and is_causal")
         both = torch.ones(queries, keys, dtype=torch.bool).triu(1)
     elif both is not None:
         both = both.flatten(0, 1)
     padding = None if key_mask is None else ~torch.broadcast_to(key_mask, (*batch, keys)).reshape(-1, keys)
     biases = [b_query, b_key, b_value]
     with_bias = any(b is not None for b in (*biases, b_output))
+    given = {
+        "q_proj_weight": _padded(factor * w_query, heads, inner, width).flatten(0, 1),
+        "k_proj_weight": _padded(w_key, heads, inner, k.shape[-1]).flatten(0, 1),
+        "v_proj_weight": _padded(w_value, heads, inner, v.shape[-1]).flatten(0, 1),
+        "out_proj.weight": _padded(w_output, width, heads, inner).flatten(1),
+    }
+    if k.shape[-1] == v.shape[-1] == width:  # then the module has one matrix
+        given["in_proj_weight"] = torch.cat([given.pop(f"{name}_proj_weight") for name in "qkv"])
+    if with_bias:
+        scaled = zip((factor, 1, 1), biases, strict=True)
+        wide = [q.new_zeros(heads, inner) if b is None else _padded(c * b, heads, inner) for c, b in scaled]
+        given["in_proj_bias"] = torch.cat(wide).flatten()
+        given["out_proj.bias"] = q.new_zeros(width) if b_output is None else _padded(b_output, width)
     made = nn.MultiheadAttention(
         width, heads, bias=with_bias, batch_first=True, kdim=k.shape[-1], vdim=v.shape[-1], dtype=torch.float64
     )
-    given = {"out_proj.weight": w_output.flatten(1)}
-    projections = [w.flatten(0, 1) for w in (w_query, w_key, w_value)]
-    if k.shape[-1] == v.shape[-1] == width:
-        given["in_proj_weight"] = torch.cat(projections)
-    else:
-        given |= {f"{n}_proj_weight": w for n, w in zip("qkv", projections, strict=True)}
-    if with_bias:
-        given["in_proj_bias"] = torch.cat([q.new_zeros(width) if b is None else b.flatten() for b in biases])
-        given["out_proj.bias"] = q.new_zeros(width) if b_output is None else b_output
+    query, key, value = (a[:, 0] for a in rows)
+    query = _padded(query, *query.shape[:-1], width)
     options = {"attn_mask": both, "key_padding_mask": padding, "is_causal": causal, "need_weights": need_weights}
-    found, _ = torch.func.functional_call(made, given, tuple(a[:, 0] for a in rows), options)
-    return found.reshape((*batch, *found.shape[1:]))
+    found, _ = torch.func.functional_call(made, given, (query, key, value), options)
+    return found[..., : len(w_output)].reshape((*batch, queries, len(w_output)))
+
+
+def _padded(array: Any, *shape: int) -> Any:
+    """Zeros after the array on every axis, up to a shape."""
+    missing = [n - m for m, n in zip(array.shape, shape, strict=True)]
+    return functional.pad(array, [pad for n in reversed(missing) for pad in (0, n)])
 
 
 ANSWERS = {
