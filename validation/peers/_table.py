@@ -73,7 +73,7 @@ class Row:
             if not counts:
                 continue
             matches = ", ".join(f"{k} {n}" for k, n in counts.items() if k not in STATUSES)
-            name = f"{self.operation:44} {self.peer:32}" if half == "values" else " " * 77
+            name = f"{self.operation:36} {self.peer:38}" if half == "values" else " " * 75
             out = self.left_out or "" if half == "values" else ""
             columns = "".join(f"{counts[status] or '-':>8}" for status in STATUSES)
             yield f"{name} {half:9} {out:>8}{columns}  {matches}".rstrip()
@@ -88,7 +88,7 @@ class Row:
                 yield from (f"    {line}" for line in found.said.splitlines() if found.status != "agree")
 
 
-HEAD = f"{'operation':44} {'peer':32} {'':9} {'left out':>8}{''.join(f'{status:>8}' for status in STATUSES)}  matches"
+HEAD = f"{'operation':36} {'peer':38} {'':9} {'left out':>8}{''.join(f'{status:>8}' for status in STATUSES)}  matches"
 
 
 def ask(operation: Operation, peer: str, function: Function, framework: str = "") -> Row:

@@ -73,8 +73,8 @@ def softmax(z: Any, *, mask: Any = None) -> Any:
 
 def rotate(x: Any, positions: Any, *, base: float = 10000.0, layout: str = "interleaved") -> Any:
     """The operator takes cosines and sines, here those of `refengine.attention.rotary`."""
-    if x.ndim < 2:
-        raise NotOffered
+    if x.ndim < 2 or not x.size:
+        raise NotOffered("rows of at least one pair")
     positions = np.broadcast_to(positions, x.shape[:-1])
     turned = rotary.rotate(np.tile([1.0, 0.0], (*positions.shape, x.shape[-1] // 2)), positions, base=base)
     cos, sin = (a.reshape((-1, *a.shape[-2:])) for a in (turned[..., 0::2], turned[..., 1::2]))
