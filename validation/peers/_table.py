@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
@@ -93,7 +93,8 @@ HEAD = f"{'operation':36} {'peer':38} {'':9} {'left out':>8}{''.join(f'{status:>
 
 def ask(operation: Operation, peer: str, function: Function, framework: str = "") -> Row:
     """Ask a function for every golden case of an operation."""
-    row, target = Row(operation.path, peer), Target(_of_its_own(function), operation, framework, bool(framework))
+    call = _compiled(_of_its_own(function)) if framework == "jax" else _of_its_own(function)
+    row, target = Row(operation.path, peer), Target(call, operation, framework, bool(framework))
     with prepared(framework, "float64"):
         for case in load(operation.path).cases:
             asked = _asked(operation, function, case)
@@ -144,6 +145,12 @@ def _of_its_own(function: Function) -> Function:
         return function(*args, **{name: given for name, given in constants.items() if name in takes})
 
     return call
+
+
+def _compiled(function: Function) -> Function:
+    """In one piece: operation by operation jax would compile each of them again for every new shape."""
+    jit = import_module("jax").jit
+    return lambda *args, **constants: jit(partial(function, **constants))(*args)
 
 
 def _asked(operation: Operation, function: Function, case: Case) -> Case | None:
