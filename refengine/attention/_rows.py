@@ -20,15 +20,18 @@ class Rows(NamedTuple):
     k: Any  # one head for each head of q
 
 
-def rows_of(c: Checked, options: Options) -> Rows:
-    """Scores of promoted arguments. Raises ValueError for an empty row where the options ask for it."""
+def rows_of(c: Checked, options: Options, place: int | None = None) -> Rows:
+    """Scores of promoted arguments. Raises ValueError for an empty row where the options ask for it.
+
+    ``place`` is the key at which the first query stands, where the alignment does not say it.
+    """
     xp, q, k, bias = c.xp, _float64(c, "q"), for_each_head(c, _float64(c, "k")), c.arrays["bias"]
     scores, slope = c.scale * xp.matmul(q, xp.matrix_transpose(k)), c.scale
     if options.softcap is not None:
         near = xp.exp(-2 * xp.abs(scores / options.softcap))
         slope = c.scale * 4 * near / (1 + near) ** 2  # 1 - tanh^2, which cancels where tanh saturates
         scores = options.softcap * xp.tanh(scores / options.softcap)
-    attended = xp.broadcast_to(_positions(xp, options, *c.shape[-2:]), c.shape)
+    attended = xp.broadcast_to(_positions(xp, options, *c.shape[-2:], place), c.shape)
     attended = attended if c.mask is None else attended & c.mask
     if bias is not None:
         scores, attended = scores + bias, attended & (bias != -xp.inf)
@@ -44,6 +47,16 @@ def exponentials(xp: Any, rows: Rows) -> tuple[Any, Any]:
     largest = xp.max(xp.concat([rows.scores, floor], axis=-1), axis=-1, keepdims=True)
     largest = xp.where(largest == -xp.inf, 0.0, largest)
     return largest, xp.where(rows.attended, xp.exp(rows.scores - largest), 0.0)
+
+
+def log_sum_exp_of(xp: Any, rows: Rows) -> Any:
+    """The maximum plus log1p of the sum of the other terms; -inf where a row is empty, nan where the maximum is inf."""
+    largest, e = exponentials(xp, rows)
+    if rows.scores.shape[-1]:
+        first = xp.arange(rows.scores.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
+        e = xp.where(first, 0.0, e)
+    value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True)) + (largest - largest)
+    return xp.where(rows.empty, -xp.inf, value)[..., 0]
 
 
 def softmax(xp: Any, rows: Rows, empty_row: str) -> Any:
@@ -63,6 +76,31 @@ def softmax_backward(xp: Any, rows: Rows, p: Any, dp: Any) -> Any:
     for _ in range(2):
         above = above - xp.sum(p * above, axis=-1, keepdims=True)
     return xp.where(rows.attended, p * above, 0.0)
+
+
+def average(c: Checked, options: Options, rows: Rows, p: Any) -> Any:
+    """The values averaged with weights p after drop-out, by the rule for empty rows."""
+    xp, v = c.xp, c.xp.astype(for_each_head(c, c.arrays["v"]), c.xp.float64, copy=False)
+    value = selected_sum(xp, *_kept(c, options, rows, p), v)
+    without_keys = c.shape[-1] == 0 and options.empty_row == "mean"
+    return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
+
+
+def average_backward(c: Checked, options: Options, rows: Rows, p: Any, g: Any) -> tuple[Any, Any]:
+    """The cotangents of the scores and of v."""
+    xp, g = c.xp, c.xp.astype(g, c.xp.float64, copy=False)
+    v = xp.astype(for_each_head(c, c.arrays["v"]), xp.float64, copy=False)
+    chosen, kept = _kept(c, options, rows, p)
+    dv = selected_sum(xp, xp.matrix_transpose(chosen), xp.matrix_transpose(kept), g)
+    dp = xp.where(chosen, xp.matmul(g, xp.matrix_transpose(v)) / options.keep_probability, 0.0)
+    return softmax_backward(xp, rows, p, dp), over_group(c, dv, "v")
+
+
+def _kept(c: Checked, options: Options, rows: Rows, p: Any) -> tuple[Any, Any]:
+    """Which pairs enter the average, and their weights after drop-out."""
+    chosen = rows.attended | rows.empty if options.empty_row == "mean" else rows.attended
+    chosen = chosen if c.keep_mask is None else chosen & c.keep_mask
+    return chosen, c.xp.where(chosen, p / options.keep_probability, 0.0)
 
 
 def scores_backward(c: Checked, rows: Rows, ds: Any, empty_row: str) -> tuple[Any, Any, Any]:
@@ -102,8 +140,8 @@ def over_group(c: Checked, cotangent: Any, name: str) -> Any:
     return unbroadcast(c.xp.sum(grouped, axis=-3), like, c.dtype)
 
 
-def _positions(xp: Any, options: Options, queries: int, keys: int) -> Any:
-    offset = keys - queries if options.alignment == "bottom_right" else 0
+def _positions(xp: Any, options: Options, queries: int, keys: int, place: int | None) -> Any:
+    offset = place if place is not None else keys - queries if options.alignment == "bottom_right" else 0
     ahead = xp.arange(keys)[None, :] - (xp.arange(queries)[:, None] + offset)
     left, right = options.window or (None, None)
     seen = ahead <= 0 if options.causal else ahead == ahead

@@ -15,19 +15,16 @@ A query that attends to no key (also: K = 0) is an empty row, for which ``empty_
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from refengine.attention._arguments import Checked, Options, check, check_cotangent
 from refengine.attention._rows import (
     Rows,
-    exponentials,
-    for_each_head,
-    over_group,
+    average,
+    average_backward,
+    log_sum_exp_of,
     rows_of,
     scores_backward,
-    selected_sum,
     softmax,
     softmax_backward,
 )
@@ -84,7 +81,7 @@ def attention(
     c = check(options, q=q, k=k, v=v, bias=bias)
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
-        return c.xp.astype(_average(c, options, rows, softmax(c.xp, rows, empty_row)), c.dtype, copy=False)
+        return c.xp.astype(average(c, options, rows, softmax(c.xp, rows, empty_row)), c.dtype, copy=False)
 
 
 def attention_value_and_vjp(
@@ -111,7 +108,7 @@ def attention_value_and_vjp(
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
         p = softmax(c.xp, rows, empty_row)
-        value = c.xp.astype(_average(c, options, rows, p), c.dtype, copy=False)
+        value = c.xp.astype(average(c, options, rows, p), c.dtype, copy=False)
         return value, _backward(c, options, rows, p)
 
 
@@ -258,13 +255,7 @@ def log_sum_exp(
     c = check(options, q=q, k=k, bias=bias)
     xp = c.xp
     with np.errstate(all="ignore"):
-        rows = rows_of(c, options)
-        largest, e = exponentials(xp, rows)
-        if c.shape[-1]:
-            first = xp.arange(c.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
-            e = xp.where(first, 0.0, e)
-        value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True))
-        return xp.astype(xp.where(rows.empty, -xp.inf, value)[..., 0], c.dtype, copy=False)
+        return xp.astype(log_sum_exp_of(xp, rows_of(c, options)), c.dtype, copy=False)
 
 
 def log_sum_exp_vjp(
@@ -297,31 +288,12 @@ def log_sum_exp_vjp(
         return (dq, dk) if dbias is None else (dq, dk, dbias)
 
 
-def _average(c: Checked, options: Options, rows: Rows, p: Array) -> Array:
-    xp, v = c.xp, c.xp.astype(for_each_head(c, c.arrays["v"]), c.xp.float64, copy=False)
-    value = selected_sum(xp, *_kept(c, options, rows, p), v)
-    without_keys = c.shape[-1] == 0 and options.empty_row == "mean"
-    return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
-
-
 def _backward(c: Checked, options: Options, rows: Rows, p: Array) -> tuple[Array, ...]:
-    xp, g = c.xp, c.xp.astype(c.arrays["g"], c.xp.float64, copy=False)
-    v = xp.astype(for_each_head(c, c.arrays["v"]), xp.float64, copy=False)
-    chosen, kept = _kept(c, options, rows, p)
-    dv = selected_sum(xp, xp.matrix_transpose(chosen), xp.matrix_transpose(kept), g)
-    dp = xp.where(chosen, xp.matmul(g, xp.matrix_transpose(v)) / options.keep_probability, 0.0)
-    dq, dk, dbias = scores_backward(c, rows, softmax_backward(xp, rows, p, dp), options.empty_row)
-    dv = over_group(c, dv, "v")
+    ds, dv = average_backward(c, options, rows, p, c.arrays["g"])
+    dq, dk, dbias = scores_backward(c, rows, ds, options.empty_row)
     return (dq, dk, dv) if dbias is None else (dq, dk, dv, _of_shift(dbias, c.shape[-1]))
 
 
 def _of_shift(dbias: Array, keys: int) -> Array:
     """A bias that is one number for all keys changes nothing: its cotangent is exactly 0, not what rounding leaves."""
     return dbias if dbias.ndim and dbias.shape[-1] == keys else 0 * dbias
-
-
-def _kept(c: Checked, options: Options, rows: Rows, p: Array) -> tuple[Any, Any]:
-    """Which pairs enter the average, and their weights after drop-out."""
-    chosen = rows.attended | rows.empty if options.empty_row == "mean" else rows.attended
-    chosen = chosen if c.keep_mask is None else chosen & c.keep_mask
-    return chosen, c.xp.where(chosen, p / options.keep_probability, 0.0)
