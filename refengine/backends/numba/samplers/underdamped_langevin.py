@@ -62,8 +62,8 @@ def _run(g, state, noise, target, metric, given):
     seeds = tuple(map(rows, (after.position, after.gradient, after.momentum, *told))), line(after.log_density)
     arrays = rows(x), rows(slope), rows(p), rows(z)
     vectors, at_y = _loop(at_x.size, *target, arrays, w, factors, g is not None, *seeds)
-    y, slope_y, p_y, *told = (v.reshape(x.shape) for v in vectors[:6])
-    value = cast(Transition(State(y, at_y.reshape(at_x.shape), slope_y, p_y), Info(*told)), dtype)
+    y, slope_y, p_y, *rest = (v.reshape(x.shape) for v in vectors[:6])
+    value = cast(Transition(State(y, at_y.reshape(at_x.shape), slope_y, p_y), Info(*rest)), dtype)
     if g is None:
         return value, None
     to_x, to_slope, to_p, to_z, to_w = (v.reshape(x.shape) for v in vectors[6:])
