@@ -31,7 +31,7 @@ def rows_of(c: Checked, options: Options, place: int | None = None) -> Rows:
         near = xp.exp(-2 * xp.abs(scores / options.softcap))
         slope = c.scale * 4 * near / (1 + near) ** 2  # 1 - tanh^2, which cancels where tanh saturates
         scores = options.softcap * xp.tanh(scores / options.softcap)
-    attended = xp.broadcast_to(_positions(xp, options, *c.shape[-2:], place), c.shape)
+    attended = xp.broadcast_to(_positions(xp, options, c.shape[-2], c.shape[-1], place), c.shape)
     attended = attended if c.mask is None else attended & c.mask
     if bias is not None:
         scores, attended = scores + bias, attended & (bias != -xp.inf)

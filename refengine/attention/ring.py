@@ -204,8 +204,8 @@ def merge_value_and_vjp(g: Partial, output: Real, log_sum_exp: Real) -> tuple[Pa
         dw = xp.sum(xp.where(rows.attended[..., None], output * of_output[..., None, :], 0.0), axis=-1)
         dscores = softmax_backward(xp, rows, w, dw) + xp.where(rows.attended, w * of_sum[..., None], 0.0)
         found = xp.moveaxis(doutput, -2, 0), xp.moveaxis(dscores, -1, 0)
-        value, found = ([xp.astype(a, dtype, copy=False) for a in arrays] for arrays in (value, found))
-        return Partial(*value), (found[0], found[1])
+        output, total, doutput, dscores = (xp.astype(a, dtype, copy=False) for a in (*value, *found))
+        return Partial(output, total), (doutput, dscores)
 
 
 def _merged(xp: Any, rows: Any, w: Any, output: Any) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ from validation.benchmarks._compare import Comparison, available_threads, compar
 from validation.benchmarks.losses import agree
 
 HEADS, LENGTH, WIDTH, LIMIT = 8, 2048, 64, 1.0
-LONG = 16_384
+LONG, LONG_HEADS = 16_384, 1
 
 
 def run() -> Iterator[Comparison]:
@@ -29,7 +29,7 @@ def run() -> Iterator[Comparison]:
 
 
 def _against_torch(dtype: Any) -> Comparison:
-    g, q, k, v = arrays = _arrays(LENGTH, dtype)
+    g, q, k, v = arrays = _arrays(HEADS, LENGTH, dtype)
     scores, slopes = np.empty((2, LENGTH, LENGTH), dtype)
 
     def products() -> None:
@@ -56,11 +56,11 @@ def _against_torch(dtype: Any) -> Comparison:
 
 def _long() -> Comparison:
     """Memory that grows with L: results, as much again for sums, and for each thread its tiles."""
-    arrays = _arrays(LONG, np.float32)
-    rows = HEADS * LONG
+    arrays = _arrays(LONG_HEADS, LONG, np.float32)
+    rows = LONG_HEADS * LONG
     bound = rows * (5 * 4 * WIDTH + WIDTH + 64) + available_threads() * 2**21
     found = compare(
-        f"attention.dot_product, forward + backward, H {HEADS}, L {LONG}, D {WIDTH}, float32, "
+        f"attention.dot_product, forward + backward, H {LONG_HEADS}, L {LONG}, D {WIDTH}, float32, "
         f"O(L) bound {bound / 2**20:.1f} MiB, one matrix of scores {rows * LONG * 4 / 2**20:.0f} MiB",
         _ours(arrays),
         _torch(*arrays),
@@ -73,8 +73,8 @@ def _long() -> Comparison:
     return found
 
 
-def _arrays(length: int, dtype: Any) -> Any:
-    return np.random.default_rng(length).standard_normal((4, HEADS, length, WIDTH)).astype(dtype)
+def _arrays(heads: int, length: int, dtype: Any) -> Any:
+    return np.random.default_rng(length).standard_normal((4, heads, length, WIDTH)).astype(dtype)
 
 
 def _ours(arrays: Any) -> Callable[[], Any]:

@@ -55,7 +55,8 @@ def swept_back(
     """dq, dk, dv and dbias in the shapes of the arguments; ``of_sum`` is a cotangent of log-sum-exp beside g."""
     g, bias = c.arrays["g"], c.arrays["bias"]
     g = _with_batch(of_queries(c, g[..., None] if kind == LOG_SUM_EXP else g), c.shape[:-3], t.q.dtype)
-    y = Incoming(kind, g, out, *np.zeros((3, *t.q.shape[:3]), t.q.dtype), np.zeros(t.q.shape[:3]))
+    share, shift, mean = np.zeros((3, *t.q.shape[:3]), t.q.dtype)
+    y = Incoming(kind, g, out, share, shift, mean, np.zeros(t.q.shape[:3]))
     dq, dk, dv = (np.zeros(a.shape, a.dtype) for a in (t.q, t.k, x.v))
     sums = t.q.shape[2] if t.bias.shape[2] == t.q.shape[2] else -(-t.q.shape[2] // t.rows)
     dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2]) if t.has_bias else (0, 0, 0, 0))

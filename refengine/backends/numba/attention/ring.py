@@ -107,16 +107,20 @@ def part_vjp(
 
 @kernel_of(reference.merge)
 def merge(output, log_sum_exp):
-    return merge_value_and_vjp(None, output, log_sum_exp)[0]
+    return _merged(None, output, log_sum_exp)[0]
 
 
 @kernel_of(reference.merge_vjp)
 def merge_vjp(g, output, log_sum_exp):
-    return merge_value_and_vjp(g, output, log_sum_exp)[1]
+    return _merged(g, output, log_sum_exp)[1]
 
 
 @kernel_of(reference.merge_value_and_vjp)
 def merge_value_and_vjp(g, output, log_sum_exp):
+    return _merged(g, output, log_sum_exp)
+
+
+def _merged(g, output, log_sum_exp):
     _, dtype, outputs, sums, *cotangents = checked(output, log_sum_exp, g)
     shape, (parts, width) = outputs.shape[:-2], outputs.shape[-2:]
     rows = sums.size // parts if parts else int(np.prod(shape))
@@ -174,4 +178,5 @@ def _merge_row(
 
 
 def _log_sum_exp(z: Any, c: Any) -> np.ndarray:
-    return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1]).astype(c.dtype, copy=False)
+    value: np.ndarray = z.largest + np.log1p(z.rest)
+    return value.reshape(c.shape[:-1]).astype(c.dtype, copy=False)
