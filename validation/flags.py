@@ -56,6 +56,9 @@ FLAGS: dict[str, dict[str, Any]] = {
         ("MASKED_NAN", "masked entries are multiplied by 0 instead of left out", "nan leaks through the mask", []),
         ("REJECTED", "the proposal is rejected", "the state moves although it must stay", []),
         ("CARRIED_STATE", "the carried density is computed again", "an input of the transition is ignored", []),
+        ("WORD_ORDER", "words of a key or counter are taken in another order", "another stream of numbers", []),
+        ("WORD_OVERFLOW", "a sum or product of words is not reduced to their size", "wrong from the first round", []),
+        ("REJECTED_WORD", "words beyond the last whole multiple are kept", "small integers come too often", []),
         (
             "AMBIGUOUS_CONVENTION",
             "libraries mean different things by the same name",

@@ -10,7 +10,9 @@ Every function takes the same constants. A query attends to the keys that *all* 
 ``scale=None`` means 1 / sqrt(D). ``softcap=c``, positive and finite, bounds scores to c tanh(s / c), before bias and
 masks. Keys and values may have fewer heads: head h of q reads head h // (H / H_kv). Whatever is not attended is left
 out, never multiplied by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0.
-A query that attends to no key (also: K = 0) is an empty row, for which ``empty_row`` states the rule.
+A query that attends to no key (also: K = 0) is an empty row, for which ``empty_row`` states the rule. What
+``query_mask`` (broadcast to (..., H, Q), True = a query) leaves out is padding: it attends to nothing, and its row is 0
+(its log-sum-exp -inf) with zero gradients whatever the rule.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from refengine.attention._rows import (
     average,
     average_backward,
     log_sum_exp_of,
+    of_shift,
     rows_of,
     scores_backward,
     softmax,
@@ -56,6 +59,7 @@ def attention(
     empty_row: str = "zero",
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
+    query_mask: Mask | None = None,
 ) -> Array:
     r"""Values averaged with the softmax of scaled query-key products as weights.
 
@@ -77,7 +81,9 @@ def attention(
     >>> attention(q, k, np.array([[[1.0], [np.nan]]]), causal=True)  # the second key is later than the only query
     array([[[1.]]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias)
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
@@ -100,9 +106,12 @@ def attention_value_and_vjp(
     empty_row: str = "zero",
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
+    query_mask: Mask | None = None,
 ) -> tuple[Array, tuple[Array, ...]]:
     """`attention` and the cotangents of q, k, v (and bias, where it is given) in one pass; see `attention_vjp`."""
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias, g=g)
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     with np.errstate(all="ignore"):
@@ -128,6 +137,7 @@ def attention_vjp(
     empty_row: str = "zero",
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
+    query_mask: Mask | None = None,
 ) -> tuple[Array, ...]:
     r"""Cotangents of q, k, v, and of bias where it is given.
 
@@ -166,6 +176,7 @@ def attention_vjp(
         empty_row=empty_row,
         keep_mask=keep_mask,
         keep_probability=keep_probability,
+        query_mask=query_mask,
     )[1]
 
 
@@ -181,6 +192,7 @@ def weights(
     scale: float | None = None,
     softcap: float | None = None,
     empty_row: str = "zero",
+    query_mask: Mask | None = None,
 ) -> Array:
     r"""The weights that `attention` gives to the keys.
 
@@ -193,7 +205,7 @@ def weights(
     array([[[1. , 0. ],
             [0.5, 0.5]]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
     with np.errstate(all="ignore"):
         return c.xp.astype(softmax(c.xp, rows_of(c, options), empty_row), c.dtype, copy=False)
@@ -212,6 +224,7 @@ def weights_vjp(
     scale: float | None = None,
     softcap: float | None = None,
     empty_row: str = "zero",
+    query_mask: Mask | None = None,
 ) -> tuple[Array, ...]:
     r"""Cotangents of q and k, and of bias where it is given.
 
@@ -219,14 +232,14 @@ def weights_vjp(
 
     and from there as in `attention_vjp`. Empty rows: zero, or nan for the query under "nan".
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
         p = softmax(c.xp, rows, empty_row)
         dq, dk, dbias = scores_backward(c, rows, softmax_backward(c.xp, rows, p, c.arrays["g"]), empty_row)
-        return (dq, dk) if dbias is None else (dq, dk, _of_shift(dbias, c.shape[-1]))
+        return (dq, dk) if dbias is None else (dq, dk, of_shift(dbias, c.shape[-1]))
 
 
 def log_sum_exp(
@@ -240,6 +253,7 @@ def log_sum_exp(
     window: tuple[int | None, int | None] | None = None,
     scale: float | None = None,
     softcap: float | None = None,
+    query_mask: Mask | None = None,
 ) -> Array:
     r"""The logarithm of the softmax's normaliser, by which partial attentions are merged.
 
@@ -251,11 +265,10 @@ def log_sum_exp(
     >>> log_sum_exp(np.zeros((1, 1, 1)), np.ones((1, 2, 1))).round(4)  # log 2
     array([[0.6931]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
-    xp = c.xp
     with np.errstate(all="ignore"):
-        return xp.astype(log_sum_exp_of(xp, rows_of(c, options)), c.dtype, copy=False)
+        return c.xp.astype(log_sum_exp_of(c.xp, rows_of(c, options)), c.dtype, copy=False)
 
 
 def log_sum_exp_vjp(
@@ -270,6 +283,7 @@ def log_sum_exp_vjp(
     window: tuple[int | None, int | None] | None = None,
     scale: float | None = None,
     softcap: float | None = None,
+    query_mask: Mask | None = None,
 ) -> tuple[Array, ...]:
     r"""Cotangents of q and k, and of bias where it is given.
 
@@ -278,7 +292,7 @@ def log_sum_exp_vjp(
     and from there as in `attention_vjp`. A weight below 2.2e-308, of a score more than 708 under the largest, is a
     subnormal number with few digits; where only such weights carry a gradient, it has no more.
     """
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape[:-1])
     with np.errstate(all="ignore"):
@@ -291,9 +305,4 @@ def log_sum_exp_vjp(
 def _backward(c: Checked, options: Options, rows: Rows, p: Array) -> tuple[Array, ...]:
     ds, dv = average_backward(c, options, rows, p, c.arrays["g"])
     dq, dk, dbias = scores_backward(c, rows, ds, options.empty_row)
-    return (dq, dk, dv) if dbias is None else (dq, dk, dv, _of_shift(dbias, c.shape[-1]))
-
-
-def _of_shift(dbias: Array, keys: int) -> Array:
-    """A bias that is one number for all keys changes nothing: its cotangent is exactly 0, not what rounding leaves."""
-    return dbias if dbias.ndim and dbias.shape[-1] == keys else 0 * dbias
+    return (dq, dk, dv) if dbias is None else (dq, dk, dv, of_shift(dbias, c.shape[-1]))

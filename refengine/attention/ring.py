@@ -203,9 +203,9 @@ def merge_value_and_vjp(g: Partial, output: Real, log_sum_exp: Real) -> tuple[Pa
         doutput = xp.where(rows.attended[..., None], w[..., None] * of_output[..., None, :], 0.0)
         dw = xp.sum(xp.where(rows.attended[..., None], output * of_output[..., None, :], 0.0), axis=-1)
         dscores = softmax_backward(xp, rows, w, dw) + xp.where(rows.attended, w * of_sum[..., None], 0.0)
-        arrays = (*value, xp.moveaxis(doutput, -2, 0), xp.moveaxis(dscores, -1, 0))
-        output, scores, doutput, dscores = (xp.astype(a, dtype, copy=False) for a in arrays)
-        return Partial(output, scores), (doutput, dscores)
+        found = xp.moveaxis(doutput, -2, 0), xp.moveaxis(dscores, -1, 0)
+        output, total, doutput, dscores = (xp.astype(a, dtype, copy=False) for a in (*value, *found))
+        return Partial(output, total), (doutput, dscores)
 
 
 def _merged(xp: Any, rows: Any, w: Any, output: Any) -> tuple[Any, Any]:

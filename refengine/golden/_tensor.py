@@ -26,11 +26,11 @@ def encode_tensor(array: Any) -> dict[str, Any]:
 def decode_tensor(tensor: Any) -> np.ndarray:
     """The read-only array; ValueError unless all is written as `encode_tensor` writes it."""
     dtype, shape, data = (members(tensor, ("dtype", "shape", "data"))[key] for key in ("dtype", "shape", "data"))
-    if dtype not in ("float64", "float32", "int64", "bool"):
+    if dtype not in ("float64", "float32", "int64", "uint32", "uint64", "bool"):
         raise ValueError(f"unknown dtype {dtype!r}")
     if not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError(f"shape must be whole numbers, got {shape}")
-    kind = {"f": str, "i": int, "b": bool}[np.dtype(dtype).kind]
+    kind = {"f": str, "i": int, "u": int, "b": bool}[np.dtype(dtype).kind]
     if not all(type(v) is kind for v in data):
         raise ValueError(f"data of dtype {dtype} must be {kind.__name__}")
     if len(data) != math.prod(shape):

@@ -188,8 +188,8 @@ def _add_rows(ds: Any, part: Any, residue: Any) -> None:
 @numba.njit(cache=True)
 def _start(array: Any, block: int, part: int, parts: int) -> Any:
     """Where a part begins, at a whole number of blocks."""
-    blocks = (array.shape[2] + block - 1) // block
-    return min(blocks * part // parts * block, array.shape[2])
+    length: int = array.shape[2]
+    return min((length + block - 1) // block * part // parts * block, length)
 
 
 @numba.njit(cache=True)

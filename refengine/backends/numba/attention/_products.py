@@ -23,9 +23,9 @@ _SHIFT = 1.5 * 2.0**52
 _LOG_2_HIGH, _LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has 33 bits
 _INVERSE_FACTORIALS = tuple(1 / factorial(n) for n in range(12, 1, -1))
 
-_ONE, _HALF, _LOWEST, _PER_LOG_2 = np.float32(1), np.float32(0.5), np.float32(-104), np.float32(1.4426950408889634)
+_ONE, _HALF, _LOWEST, _PER_LOG_2 = map(np.float32, (1, 0.5, -104, 1.4426950408889634))
 _SHIFT_32 = np.float32(1.5 * 2.0**23)
-_LOG_2_HIGH_32, _LOG_2_LOW_32 = np.float32(0.693145751953125), np.float32(1.42860682030941723e-6)  # the first: 16 bits
+_LOG_2_HIGH_32, _LOG_2_LOW_32 = map(np.float32, (0.693145751953125, 1.42860682030941723e-6))  # the first has 16 bits
 _FIRST_32 = np.float32(1 / factorial(7))
 _INVERSE_FACTORIALS_32 = tuple(np.float32(1 / factorial(n)) for n in range(6, 1, -1))
 

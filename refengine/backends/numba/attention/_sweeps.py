@@ -22,7 +22,12 @@ PIECES = 64  # tasks at a time on the way back: more than most machines have cor
 
 def shaped(out: np.ndarray, c: Checked) -> np.ndarray:
     """The averages (..., H, Q, V) in the dtype of the result."""
-    return out.reshape(*c.shape[:-1], out.shape[-1]).astype(c.dtype, copy=False)
+    return of_queries(c, out.reshape(*c.shape[:-1], out.shape[-1])).astype(c.dtype, copy=False)
+
+
+def of_queries(c: Checked, rows: np.ndarray) -> np.ndarray:
+    """The rows (..., H, Q, .) of padding are 0, whatever the rule for empty ones is."""
+    return rows if c.query_mask is None else np.where(c.query_mask[..., None], rows, 0)
 
 
 def swept(c: Checked, options: Options, place: int | None = None) -> tuple[Scores, Values, Sums, np.ndarray]:
@@ -39,7 +44,8 @@ def swept(c: Checked, options: Options, place: int | None = None) -> tuple[Score
     out = np.empty((*rows, x.v.shape[-1]), x.v.dtype)
     forward(t, x, z, out)
     if options.empty_row == "error":
-        check_no_empty_row((z.best < 0).reshape(c.shape[:-1]))
+        empty = (z.best < 0).reshape(c.shape[:-1])
+        check_no_empty_row(empty if c.query_mask is None else empty & c.query_mask)
     return t, x, z, out
 
 
@@ -48,7 +54,7 @@ def swept_back(
 ) -> tuple[np.ndarray, ...]:
     """dq, dk, dv and dbias in the shapes of the arguments; ``of_sum`` is a cotangent of log-sum-exp beside g."""
     g, bias = c.arrays["g"], c.arrays["bias"]
-    g = _with_batch(g[..., None] if kind == LOG_SUM_EXP else g, c.shape[:-3], t.q.dtype)
+    g = _with_batch(of_queries(c, g[..., None] if kind == LOG_SUM_EXP else g), c.shape[:-3], t.q.dtype)
     share, shift, mean = np.zeros((3, *t.q.shape[:3]), t.q.dtype)
     y = Incoming(kind, g, out, share, shift, mean, np.zeros(t.q.shape[:3]))
     dq, dk, dv = (np.zeros(a.shape, a.dtype) for a in (t.q, t.k, x.v))
@@ -62,6 +68,7 @@ def swept_back(
     finish(t, x, z, y, dq)
     dk *= t.scale
     batch = c.shape[:-3]
+    dq = of_queries(c, dq.reshape(*batch, *dq.shape[1:])).reshape(dq.shape)
     cotangents = [
         unbroadcast(d.reshape(*batch, *d.shape[1:]), c.arrays[name], c.dtype)
         for name, d in (("q", dq), ("k", dk), ("v", dv))

@@ -9,7 +9,7 @@ from refengine.attention._arguments import Checked, Options, check, check_cotang
 from refengine.attention.dot_product import *
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.attention._backward import ATTENTION, LOG_SUM_EXP, WEIGHTS, fill_weights
-from refengine.backends.numba.attention._sweeps import shaped, swept, swept_back
+from refengine.backends.numba.attention._sweeps import of_queries, shaped, swept, swept_back
 
 
 @kernel_of(reference.attention)
@@ -28,8 +28,11 @@ def attention(
     empty_row="zero",
     keep_mask=None,
     keep_probability=1,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias)
     *_, out = swept(c, options)
     return shaped(out, c)
@@ -52,8 +55,11 @@ def attention_value_and_vjp(
     empty_row="zero",
     keep_mask=None,
     keep_probability=1,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias, g=g)
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     t, x, z, out = swept(c, options)
@@ -79,8 +85,11 @@ def attention_vjp(
     empty_row="zero",
     keep_mask=None,
     keep_probability=1,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     return attention_value_and_vjp(g, q, k, v, bias, **options._asdict())[1]
 
 
@@ -97,13 +106,14 @@ def weights(
     scale=None,
     softcap=None,
     empty_row="zero",
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
     t, x, z, _ = swept(c, options)
     out = np.empty((*t.q.shape[:-1], c.shape[-1]))
     fill_weights(t, x, z, out)
-    return out.reshape(c.shape).astype(c.dtype, copy=False)
+    return of_queries(c, out.reshape(c.shape)).astype(c.dtype, copy=False)
 
 
 @kernel_of(reference.weights_vjp)
@@ -120,8 +130,9 @@ def weights_vjp(
     scale=None,
     softcap=None,
     empty_row="zero",
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
     dq, dk, _, dbias = swept_back(c, WEIGHTS, *swept(c, options))
@@ -140,8 +151,9 @@ def log_sum_exp(
     window=None,
     scale=None,
     softcap=None,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
     _, _, z, _ = swept(c, options)
     return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1]).astype(c.dtype, copy=False)
@@ -160,8 +172,9 @@ def log_sum_exp_vjp(
     window=None,
     scale=None,
     softcap=None,
+    query_mask=None,
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape[:-1])
     dq, dk, _, dbias = swept_back(c, LOG_SUM_EXP, *swept(c, options))

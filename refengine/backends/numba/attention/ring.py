@@ -112,7 +112,7 @@ def merge(output, log_sum_exp):
 
 @kernel_of(reference.merge_vjp)
 def merge_vjp(g, output, log_sum_exp):
-    return merge_value_and_vjp(g, output, log_sum_exp)[1]
+    return _merged(g, output, log_sum_exp)[1]
 
 
 @kernel_of(reference.merge_value_and_vjp)
@@ -120,7 +120,7 @@ def merge_value_and_vjp(g, output, log_sum_exp):
     return _merged(g, output, log_sum_exp)
 
 
-def _merged(g: Any, output: Any, log_sum_exp: Any) -> Any:
+def _merged(g, output, log_sum_exp):
     _, dtype, outputs, sums, *cotangents = checked(output, log_sum_exp, g)
     shape, (parts, width) = outputs.shape[:-2], outputs.shape[-2:]
     rows = sums.size // parts if parts else int(np.prod(shape))
@@ -177,5 +177,6 @@ def _merge_row(
             dsums[p] = w * (dsums[p] - mean) + w * of_sum
 
 
-def _log_sum_exp(z: Any, c: Any) -> Any:
-    return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1]).astype(c.dtype, copy=False)
+def _log_sum_exp(z: Any, c: Any) -> np.ndarray:
+    value: np.ndarray = z.largest + np.log1p(z.rest)
+    return value.reshape(c.shape[:-1]).astype(c.dtype, copy=False)
