@@ -82,10 +82,11 @@ def _ours(arrays: Any) -> Callable[[], Any]:
 
 
 def _torch(g: Any, *arrays: Any) -> Callable[[], Any]:
-    leaves, cotangent = [torch.from_numpy(a)[None].requires_grad_() for a in arrays], torch.from_numpy(g)[None]
+    q, k, v = leaves = [torch.from_numpy(a)[None].requires_grad_() for a in arrays]
+    cotangent = torch.from_numpy(g)[None]
 
     def value_and_gradients() -> Any:
-        value = scaled_dot_product_attention(*leaves)
+        value = scaled_dot_product_attention(q, k, v)
         return value[0], [d[0] for d in torch.autograd.grad(value, leaves, cotangent)]
 
     return value_and_gradients

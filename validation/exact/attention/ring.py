@@ -97,9 +97,9 @@ def draw_merge(rng: np.random.Generator) -> Iterator[Draw]:
             )
     for gap in (1e3, 1e5, 1e300):  # nothing is left of the lower part
         yield draw(2, (1,), [[gap], [-gap]], flags=("LARGE_LOGITS", "SATURATION"), difficulty=3)
-    for sums in ([[-inf], [0.5]], [[0.5], [-inf], [1.5]], [[-inf]], [[-inf], [-inf]], [[-inf, 2.0], [-inf, 1.0]]):
-        yield draw(len(sums), (len(sums[0]),), sums, flags=("EMPTY_ROW",), difficulty=3)
-        hard = draw(len(sums), (len(sums[0]),), sums, flags=("EMPTY_ROW", "MASKED_NAN"), difficulty=4)
+    for rows in ([[-inf], [0.5]], [[0.5], [-inf], [1.5]], [[-inf]], [[-inf], [-inf]], [[-inf, 2.0], [-inf, 1.0]]):
+        yield draw(len(rows), (len(rows[0]),), rows, flags=("EMPTY_ROW",), difficulty=3)
+        hard = draw(len(rows), (len(rows[0]),), rows, flags=("EMPTY_ROW", "MASKED_NAN"), difficulty=4)
         hard.arguments["output"][np.isneginf(hard.arguments["log_sum_exp"])] = (nan, inf)
         yield hard
     yield draw(0, (2,), flags=("EMPTY_ROW",), difficulty=3)

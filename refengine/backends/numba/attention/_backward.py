@@ -186,7 +186,7 @@ def _add_rows(ds: Any, part: Any, residue: Any) -> None:
 
 
 @numba.njit(cache=True)
-def _start(array: Any, block: int, part: int, parts: int) -> int:
+def _start(array: Any, block: int, part: int, parts: int) -> Any:
     """Where a part begins, at a whole number of blocks."""
     length: int = array.shape[2]
     return min((length + block - 1) // block * part // parts * block, length)
