@@ -25,6 +25,7 @@ extensions = [
     "figures",
     "densities",
     "loss_figures",
+    "attention_figures",
     "alternatives",
     "presets_table",
 ]

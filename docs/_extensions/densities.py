@@ -8,12 +8,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-FOLDER = Path(__file__).parents[1] / "_generated"
+from drawing import draw
 
 
 @dataclass(frozen=True)
@@ -266,32 +264,26 @@ MAPS: dict[str, Callable[..., Any]] = {
 }
 
 
-def picture(module: str) -> str | None:
-    """The name of a distribution's picture in the folder of generated files, None where it has none."""
+def picture(module: str) -> tuple[str, str] | None:
+    """The name of a distribution's picture in the generated files, and its caption; None where it has none."""
     family, _, name = module.rpartition(".")
-    return f"density_{name}.svg" if family == "distributions" and (name in CURVES or name in MAPS) else None
+    if family != "distributions" or (name not in CURVES and name not in MAPS):
+        return None
+    return f"density_{name}.svg", "The density, or the probabilities of counts, for several parameters."
 
 
-def draw(app: Any) -> None:
+def draw_all(app: Any) -> None:
     """Draw every picture that does not exist yet or is older than what it is drawn from."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    matplotlib.rcParams["svg.hashsalt"] = "refengine"
-    from matplotlib import pyplot
-
-    FOLDER.mkdir(exist_ok=True)
     for name in sorted({*CURVES, *MAPS}):
         module = importlib.import_module(f"refengine.distributions.{name}")
-        target = FOLDER / f"density_{name}.svg"
-        newest = max(Path(str(file)).stat().st_mtime for file in (module.__file__, __file__))
-        if not target.exists() or target.stat().st_mtime < newest:
-            figure = _curves(pyplot, module, CURVES[name]) if name in CURVES else MAPS[name](pyplot, module)
-            figure.savefig(target, metadata={"Date": None})
-            pyplot.close(figure)
+
+        def figure(pyplot: Any, name: str = name, module: Any = module) -> Any:
+            return _curves(pyplot, module, CURVES[name]) if name in CURVES else MAPS[name](pyplot, module)
+
+        draw(f"density_{name}.svg", (module.__file__, __file__), figure)
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("builder-inited", draw)
+    app.connect("builder-inited", draw_all)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

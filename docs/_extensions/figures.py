@@ -6,6 +6,7 @@ from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
+import drawing
 import numpy as np
 from scipy import stats
 from scipy.special import gammaln
@@ -14,7 +15,7 @@ from refengine.special import log_beta
 from validation.exact.number import lgamma, log, number, working_precision
 
 HERE = Path(__file__).parents[1]
-TARGET = HERE / "_generated" / "beta_density_error.svg"
+TARGET = drawing.FOLDER / "beta_density_error.svg"
 EXAMPLES = {"estimation": "estimation.svg"}  # scripts of docs/example with a figure of their own
 
 
@@ -40,12 +41,7 @@ def reference(a: np.ndarray) -> np.ndarray:
 
 def draw(app: Any) -> None:
     """Draw the figure."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    matplotlib.rcParams["svg.hashsalt"] = "refengine"
-    from matplotlib import pyplot
-
+    pyplot = drawing.pyplot()
     a = np.round(np.logspace(0, 15, 240), 6)
     truth = np.array([exact(v) for v in a])
     lines = {
@@ -84,16 +80,24 @@ def draw_examples(app: Any) -> None:
         script_of(name).draw(TARGET.parent / picture)
 
 
-def train_digits(app: Any) -> None:
-    """The figure and the table of the digits, which take half a minute: when a loss or the script has changed."""
-    picture, table = TARGET.parent / "digits.svg", TARGET.parent / "digits_table.txt"
-    losses = Path(str(import_module("refengine.losses").__file__)).parent
-    newest = max(f.stat().st_mtime for f in (HERE / "example" / "digits.py", *losses.glob("*.py")))
-    if all(made.exists() and made.stat().st_mtime > newest for made in (picture, table)):
+def train_examples(app: Any) -> None:
+    """The figures and tables of the examples that learn, which take half a minute each: when what they use changed."""
+    train("digits", ("losses",), digits="draw")
+    train("attention", ("attention", "losses"), attention="draw", attention_variance="draw_variances")
+
+
+def train(name: str, families: tuple[str, ...], **pictures: str) -> None:
+    """A script of docs/example: its table, and its pictures with the functions that draw them."""
+    table = drawing.FOLDER / f"{name}_table.txt"
+    targets = {drawing.FOLDER / f"{picture}.svg": function for picture, function in pictures.items()}
+    packages = (Path(str(import_module(f"refengine.{family}").__file__)).parent for family in families)
+    sources = (HERE / "example" / f"{name}.py", *(file for package in packages for file in package.glob("*.py")))
+    if all(drawing.made_before(made, sources) for made in (table, *targets)):
         return
-    script = script_of("digits")
+    script = script_of(name)
     found = script.compare()
-    script.draw(picture, found)
+    for target, function in targets.items():
+        getattr(script, function)(target, found)
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (script.HEADER, *script.rows(found)):
         lines += [f"   {'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(row)]
@@ -104,5 +108,5 @@ def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("builder-inited", draw)
     app.connect("builder-inited", draw_examples)
-    app.connect("builder-inited", train_digits)
+    app.connect("builder-inited", train_examples)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import loss_scenes
 import numpy as np
+from drawing import BLUE, BROWN, GREY, caption, draw_family, scenes, small
 
-FOLDER = Path(__file__).parents[1] / "_generated"
-GREY, BLUE = "0.6", "#1f5f8b"
+DRAWN = scenes(loss_scenes)
+
 CURVES: dict[str, tuple[dict[str, Any], ...]] = {
     "arcface": tuple({"boundary": rule} for rule in ("none", "monotonic", "easy", "clip", "identity")),
     "combined_margin": tuple({"m1": a, "m2": b, "m3": c} for a, b, c in ((1.0, 0.3, 0.2), (0.9, 0.4, 0.15))),
@@ -63,9 +66,19 @@ def kind(module: str) -> str:
     return "batch" if taken == ["x", "labels"] else ""
 
 
-def picture(module: str) -> str | None:
-    """The name of a loss's picture in the folder of generated files, None where it has none."""
-    return f"loss_{module.rpartition('.')[2]}.svg" if kind(module) else None
+CAPTIONS = {
+    "head": "The loss or its target over the angle, decision boundaries where the loss has them, and its gradients.",
+    "batch": "The loss of a batch as one row moves, with minus its gradient; the others stay.",
+}
+
+
+def picture(module: str) -> tuple[str, str] | None:
+    """The name of a loss's picture in the folder of generated files, and its caption; None where it has none."""
+    family, _, name = module.rpartition(".")
+    if family == "losses" and name in DRAWN:
+        return f"loss_{name}.svg", caption(DRAWN[name])
+    kind_ = kind(module)
+    return (f"loss_{name}.svg", CAPTIONS[kind_]) if kind_ else None
 
 
 def _label(constants: dict[str, Any]) -> str:
@@ -139,7 +152,7 @@ def _boundary(axes: Any, module: Any, name: str) -> None:
     region = (of_1 > 0) * 1.0 - (of_2 > 0) * 1.0
     axes.contourf(one, two, region, levels=[-1.5, -0.5, 0.5, 1.5], colors=["#f3d9c0", "#ffffff", "#cfe0ee"])
     axes.contour(one, two, of_1, levels=[0], colors=[BLUE], linewidths=1)
-    axes.contour(one, two, of_2, levels=[0], colors=["#c0702a"], linewidths=1)
+    axes.contour(one, two, of_2, levels=[0], colors=[BROWN], linewidths=1)
     axes.set(xlabel="angle to class 1", ylabel="angle to class 2", aspect="equal")
     axes.set_title("boundaries" + (f", {_label(constants)}" if constants else ""))
 
@@ -169,7 +182,7 @@ def _classes(axes: Any, module: Any, name: str) -> None:
     value = _row_losses(module, x, weight, labels, constants)
     _arrows(axes, x, value, -_row_losses(module, x, weight, labels, constants, vjp=True))
     for i, w in enumerate(weight):
-        axes.plot([0, w[0]], [0, w[1]], color=BLUE if i == 0 else "#c0702a", linewidth=2)
+        axes.plot([0, w[0]], [0, w[1]], color=BLUE if i == 0 else BROWN, linewidth=2)
     axes.set_title("loss of a row of the blue class; -gradient")
 
 
@@ -187,7 +200,7 @@ def _moving(axes: Any, module: Any, name: str) -> None:
         found.append((float(value), slopes[0]))
     value, slopes = (np.array(v) for v in zip(*found, strict=True))
     _arrows(axes, x, np.nan_to_num(value), -np.nan_to_num(slopes))
-    for label, marker, colour in ((0, "o", BLUE), (1, "s", "#c0702a"), (2, "^", "#c0702a")):
+    for label, marker, colour in ((0, "o", BLUE), (1, "s", BROWN), (2, "^", BROWN)):
         axes.plot(*OTHERS[LABELS[1:] == label].T, marker, color=colour, markersize=6)
     axes.set_title("loss where a blue row stands; -gradient")
 
@@ -201,7 +214,7 @@ def _along(axes: Any, module: Any, name: str) -> None:
         values.append(float(module.loss(batch, LABELS, **constants)))
     axes.plot(angle, values, color=BLUE, linewidth=1.3)
     for row, label in zip(OTHERS, LABELS[1:], strict=True):
-        axes.axvline(np.arctan2(row[1], row[0]), color=BLUE if label == 0 else "#c0702a", linestyle=":", linewidth=1)
+        axes.axvline(np.arctan2(row[1], row[0]), color=BLUE if label == 0 else BROWN, linestyle=":", linewidth=1)
     title = "loss along the circle; dotted: the others"
     axes.set(xlabel="angle of the row", title=title + (f"\n{_label(constants)}" if constants else ""))
 
@@ -212,7 +225,7 @@ def _plane(axes: Any, module: Any, name: str) -> None:
     s_n, s_p = np.meshgrid(np.linspace(-0.5, 1, 121), np.linspace(-0.2, 1.2, 121))
     value = np.asarray(function(s_p[..., None], s_n[..., None], **_known(function, {"gamma": 16.0})))
     axes.contourf(s_n, s_p, value, levels=14, cmap="Blues")
-    axes.contour(s_n, s_p, value, levels=[np.log(2)], colors=["#c0702a"], linewidths=1.4)
+    axes.contour(s_n, s_p, value, levels=[np.log(2)], colors=[BROWN], linewidths=1.4)
     if hasattr(module, "boundary_radius"):
         r, angle = float(module.boundary_radius(0.25)), np.linspace(0, 2 * np.pi, 200)
         axes.plot(r * np.cos(angle), 1 + r * np.sin(angle), color="0.3", linestyle=":", linewidth=1)
@@ -229,35 +242,19 @@ def _figure(pyplot: Any, module: Any, name: str, kind_: str) -> Any:
     figure, all_axes = pyplot.subplots(1, len(panels), figsize=(3.0 * len(panels), 2.9), layout="constrained")
     for axes, panel in zip(all_axes, panels, strict=True):
         panel(axes, module, name)
-        axes.title.set_fontsize(8)
-        axes.xaxis.label.set_fontsize(8)
-        axes.yaxis.label.set_fontsize(8)
-        axes.tick_params(labelsize=7)
+        small(axes)
     return figure
 
 
-def draw(app: Any) -> None:
+def draw_all(app: Any) -> None:
     """Draw every picture that does not exist yet or is older than what it is drawn from."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    matplotlib.rcParams["svg.hashsalt"] = "refengine"
-    from matplotlib import pyplot
-
-    FOLDER.mkdir(exist_ok=True)
     package = Path(importlib.import_module("refengine.losses").__path__[0])
-    for file in sorted(package.glob("[!_]*.py")):
-        module, target = f"losses.{file.stem}", FOLDER / f"loss_{file.stem}.svg"
-        if picture(module) is None:
-            continue
-        newest = max(path.stat().st_mtime for path in (*package.glob("*.py"), Path(__file__)))
-        if not target.exists() or target.stat().st_mtime < newest:
-            figure = _figure(pyplot, importlib.import_module(f"refengine.{module}"), file.stem, kind(module))
-            figure.savefig(target, metadata={"Date": None})
-            pyplot.close(figure)
+    names = [file.stem for file in sorted(package.glob("[!_]*.py")) if kind(f"losses.{file.stem}")]
+    by_kind = {name: partial(_figure, name=name, kind_=kind(f"losses.{name}")) for name in names}
+    draw_family("losses", "loss", by_kind | DRAWN)
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("builder-inited", draw)
+    app.connect("builder-inited", draw_all)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The tables of `refengine.losses.presets`, one for each library, made from the presets themselves."""
+"""The tables of the presets, made from the presets themselves: of losses one for each library, of attention one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from refengine.losses import presets
+from refengine import attention, losses
 
-TARGET = Path(__file__).parents[1] / "_generated" / "presets.txt"  # not .rst: other pages are made and unmade by name
+GENERATED = Path(__file__).parents[1] / "_generated"  # not .rst: other pages are made and unmade by name
 
 
 def _constants(function: Any) -> str:
@@ -20,24 +20,31 @@ def _constants(function: Any) -> str:
     return ", ".join(f"``{text}``" for text in shown)
 
 
-def _table(library: str) -> str:
-    module = getattr(presets, library)
-    lines = [library, "-" * len(library), "", inspect.getdoc(module) or "", ""]
-    lines += [".. list-table::", "   :header-rows: 1", "   :widths: 30 35 35", ""]
+def _table(functions: list[Any], prefix: str) -> list[str]:
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 30 35 35", ""]
     lines += ["   * - Preset", "     - It is", "     - Constants"]
-    own = (f for f in vars(module).values() if inspect.isfunction(f) and not f.__name__.startswith("_"))
-    for function in own:
+    for function in functions:
         said = (inspect.getdoc(function) or "").replace("\n", "\n       ")
-        lines += [f"   * - ``{library}.{function.__name__}``", f"     - {said}", f"     - {_constants(function)}"]
-    return "\n".join(lines) + "\n"
+        lines += [f"   * - ``{prefix}{function.__name__}``", f"     - {said}", f"     - {_constants(function)}"]
+    return lines
+
+
+def _library(name: str) -> str:
+    module = getattr(losses.presets, name)
+    public = [f for f in vars(module).values() if inspect.isfunction(f) and not f.__name__.startswith("_")]
+    return "\n".join([name, "-" * len(name), "", inspect.getdoc(module) or "", "", *_table(public, f"{name}.")]) + "\n"
 
 
 def write(app: Any) -> None:
     """Write the tables where they have changed."""
-    made = "\n".join(map(_table, presets.__all__))
-    TARGET.parent.mkdir(exist_ok=True)
-    if not TARGET.exists() or TARGET.read_text("utf-8") != made:
-        TARGET.write_text(made, "utf-8")
+    frameworks = [getattr(attention.presets, name) for name in attention.presets.__all__]
+    made = {"presets": "\n".join(map(_library, losses.presets.__all__))}
+    made["attention_presets"] = "\n".join(_table(frameworks, "")) + "\n"
+    GENERATED.mkdir(exist_ok=True)
+    for name, text in made.items():
+        target = GENERATED / f"{name}.txt"
+        if not target.exists() or target.read_text("utf-8") != text:
+            target.write_text(text, "utf-8")
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -15,8 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from densities import picture
-from loss_figures import picture as loss_picture
+import attention_figures
+import densities
+import loss_figures
 from sphinx.addnodes import pending_xref
 from sphinx.util.inspect import stringify_signature
 
@@ -91,11 +92,16 @@ def documented(module: Any, homes: dict[str, str]) -> str:
 
 def module_page(module: Any, homes: dict[str, str]) -> str:
     name = module.__name__.removeprefix("refengine.")
-    drawn, said = picture(name), "The density over its parameters"
-    if drawn is None and (drawn := loss_picture(name)):
-        said = "The loss, its decision boundaries and its gradients in the plane"
-    shown = f".. image:: /_generated/{drawn}\n   :alt: {said}\n\n" if drawn else ""
-    return title(name) + shown + documented(module, homes)
+    return title(name) + shown(name) + documented(module, homes)
+
+
+def shown(name: str) -> str:
+    """The picture of a module with what it shows, "" where there is none."""
+    for drawn in (densities.picture(name), loss_figures.picture(name), attention_figures.picture(name)):
+        if drawn is not None:
+            file, caption = drawn
+            return f".. figure:: /_generated/{file}\n   :alt: {caption.replace('`', '')}\n\n   {caption}\n\n"
+    return ""
 
 
 def api(homes: dict[str, str]) -> str:
@@ -148,6 +154,17 @@ def family_page(family: str, files: list[Any], homes: dict[str, str]) -> str:
     body += table(("Module", "What it holds"), ((f":doc:`{n}`", summary(m)) for n, m in zip(names, files, strict=True)))
     body += ".. toctree::\n   :hidden:\n\n" + "".join(f"   {name}\n" for name in names) + "\n"
     return body + with_own_names(package, homes)
+
+
+def families_table() -> str:
+    """The families with what they hold, and their pages for the sidebar."""
+    count = Counter(path.partition(".")[0] for path in find())
+    rows = (
+        (f":doc:`{family} </reference/{family}>`", summary(import_module(f"refengine.{family}")), str(count[family]))
+        for family in families()
+    )
+    pages = "".join(f"   /reference/{family}\n" for family in families())
+    return table(("Family", "What it holds", "Operations"), rows) + ".. toctree::\n   :hidden:\n\n" + pages
 
 
 def domains_page() -> str:
@@ -301,9 +318,7 @@ def generate(app: Any) -> None:
         below = [package for package in packages_below(family) if own_names(package, homes)]
         pages |= {f"reference/{p.__name__.removeprefix('refengine.')}.rst": package_page(p, homes) for p in below}
         pages[f"reference/{family}.rst"] = family_page(family, [*mine, *below], homes)
-    pages["_generated/families.rst"] = ".. toctree::\n   :maxdepth: 1\n\n" + "".join(
-        f"   /reference/{family}\n" for family in families()
-    )
+    pages["_generated/families.rst"] = families_table()
     write(pages)
 
 

@@ -1,4 +1,12 @@
-"""Attention: one module a mechanism."""
+"""Attention, soft, local and hard: one module a mechanism.
+
+- Scores and averages over all keys: ``soft``, ``additive``, ``luong``, ``dot_product`` with its masks and windows.
+- Over some of them: ``local``.
+- One key that is drawn: ``hard``, its estimates of the gradient in ``xu``, ``leave_one_out`` and ``control_variates``,
+  their variance in ``baselines``, all paths of several draws in ``paths``; ``gumbel_softmax`` and ``gumbel_top_k``.
+- From scores to weights: ``softmax``, ``sparsemax``, ``entmax``.
+- Where a key stands: ``rotary``, ``alibi``, ``relative_position``.
+"""
 
 from refengine._tree import subpackages
 

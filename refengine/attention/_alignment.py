@@ -11,17 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from refengine._arrays import check_shape, namespace, promote, unbroadcast
-from refengine.attention._arguments import check_cotangent
+from refengine.attention._arguments import check_cotangent, check_mask
 from refengine.attention._rows import Rows, selected_sum
-from refengine.attention._scores import (
-    average,
-    average_backward,
-    check_axis,
-    check_batch,
-    check_mask,
-    to_scores,
-    weigh,
-)
+from refengine.attention._scores import average, average_backward, check_axis, check_batch, to_scores, weigh
 from refengine.domains import Array
 
 

@@ -27,15 +27,20 @@ class Options(NamedTuple):
     empty_row: str = "zero"
     keep_mask: Array | None = None
     keep_probability: float = 1
+    query_mask: Array | None = None
 
 
 class Checked(NamedTuple):
-    """Promoted arrays (None: not given), the scale, and the shape (..., H, Q, K) of the scores."""
+    """Promoted arrays (None: not given), the scale, and the shape (..., H, Q, K) of the scores.
+
+    The mask lets a query that ``query_mask`` leaves out attend to nothing.
+    """
 
     xp: Any
     dtype: Any
     arrays: dict[str, Any]
     mask: Any
+    query_mask: Any
     keep_mask: Any
     scale: float
     shape: tuple[int, ...]
@@ -49,17 +54,54 @@ def check(options: Options, **arguments: Array | None) -> Checked:
     shape = _scores_shape({name: tuple(arrays[name].shape) for name in ("q", "k", "v") if name in names})
     _check_constants(options)
     if arrays.get("bias") is not None:
-        _check_broadcasts("bias", arrays["bias"], shape)
-    masks = [_booleans(xp, name, getattr(options, name), shape) for name in ("mask", "keep_mask")]
+        check_broadcasts("bias", arrays["bias"], shape, "(..., H, Q, K)")
+    mask, keep_mask = (
+        check_mask(xp, getattr(options, name), shape, "(..., H, Q, K)", name) for name in ("mask", "keep_mask")
+    )
+    query_mask = check_mask(xp, options.query_mask, shape[:-1], "(..., H, Q)", "query_mask")
+    if query_mask is not None:
+        mask = query_mask[..., None] if mask is None else mask & query_mask[..., None]
     width = arrays["q"].shape[-1]
     scale = float(options.scale) if options.scale is not None else 1 / sqrt(width) if width else 1.0
-    return Checked(xp, dtype, arrays, masks[0], masks[1], scale, shape)
+    return Checked(xp, dtype, arrays, mask, query_mask, keep_mask, scale, shape)
 
 
 def check_cotangent(g: Array, expected: tuple[int, ...]) -> None:
     """ValueError unless the cotangent has the shape of the result."""
     if tuple(g.shape) != expected:
         raise ValueError(f"g must have the shape of the result {expected}, got {tuple(g.shape)}")
+
+
+def check_mask(xp: Any, mask: Any, shape: tuple[int, ...], letters: str, name: str = "mask") -> Any:
+    """The mask as an array, or None. TypeError or ValueError that names it."""
+    if mask is None:
+        return None
+    array = xp.asarray(mask)
+    if not xp.isdtype(array.dtype, "bool"):
+        raise TypeError(f"{name} must hold booleans (True: attend), got {array.dtype}")
+    check_broadcasts(name, array, shape, letters)
+    return array
+
+
+def check_broadcasts(name: str, array: Any, shape: tuple[int, ...], letters: str) -> None:
+    """ValueError unless the array broadcasts to the shape, which the letters name."""
+    try:
+        fits = np.broadcast_shapes(tuple(array.shape), shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} must broadcast to {letters} = {shape}, got {tuple(array.shape)}")
+
+
+def check_lengths(xp: Any, lengths: Any, batch: tuple[int, ...], keys: int) -> Any:
+    """The lengths of the sentences; all keys where none are given."""
+    found = xp.asarray(keys if lengths is None else lengths)
+    if not xp.isdtype(found.dtype, "integral"):
+        raise TypeError(f"lengths must hold integers, got {found.dtype}")
+    check_broadcasts("lengths", found, batch, "the batch axes (...)")
+    if lengths is not None and bool(xp.any((found < 0) | (found > keys))):
+        raise ValueError(f"lengths must lie in 0..{keys}")
+    return found
 
 
 def check_no_empty_row(empty: Any) -> None:
@@ -116,22 +158,3 @@ def _check_constants(options: Options) -> None:
 def _is_count(side: Any) -> bool:
     whole = hasattr(side, "__index__") and not isinstance(side, bool)
     return side is None or (whole and index(side) >= 0)
-
-
-def _booleans(xp: Any, name: str, value: Array | None, shape: tuple[int, ...]) -> Any:
-    if value is None:
-        return None
-    array = xp.asarray(value)
-    if not xp.isdtype(array.dtype, "bool"):
-        raise TypeError(f"{name} must hold booleans (True: attend), got {array.dtype}")
-    _check_broadcasts(name, array, shape)
-    return array
-
-
-def _check_broadcasts(name: str, array: Any, shape: tuple[int, ...]) -> None:
-    try:
-        fits = np.broadcast_shapes(tuple(array.shape), shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"{name} must broadcast to (..., H, Q, K) = {shape}, got {tuple(array.shape)}")

@@ -14,25 +14,29 @@ class Rows(NamedTuple):
 
     scores: Any
     attended: Any
-    empty: Any  # (..., H, Q, 1): queries that attend to no key
+    empty: Any  # (..., H, Q, 1): queries that attend to no key and are no padding
     slope: Any  # the derivative of a score to its dot product of query and key
     q: Any
     k: Any  # one head for each head of q
 
 
-def rows_of(c: Checked, options: Options) -> Rows:
-    """Scores of promoted arguments. Raises ValueError for an empty row where the options ask for it."""
+def rows_of(c: Checked, options: Options, place: int | None = None) -> Rows:
+    """Scores of promoted arguments. Raises ValueError for an empty row where the options ask for it.
+
+    ``place`` is the key at which the first query stands, where the alignment does not say it.
+    """
     xp, q, k, bias = c.xp, _float64(c, "q"), for_each_head(c, _float64(c, "k")), c.arrays["bias"]
     scores, slope = c.scale * xp.matmul(q, xp.matrix_transpose(k)), c.scale
     if options.softcap is not None:
         near = xp.exp(-2 * xp.abs(scores / options.softcap))
         slope = c.scale * 4 * near / (1 + near) ** 2  # 1 - tanh^2, which cancels where tanh saturates
         scores = options.softcap * xp.tanh(scores / options.softcap)
-    attended = xp.broadcast_to(_positions(xp, options, *c.shape[-2:]), c.shape)
+    attended = xp.broadcast_to(_positions(xp, options, c.shape[-2], c.shape[-1], place), c.shape)
     attended = attended if c.mask is None else attended & c.mask
     if bias is not None:
         scores, attended = scores + bias, attended & (bias != -xp.inf)
     empty = ~xp.any(attended, axis=-1, keepdims=True)
+    empty = empty if c.query_mask is None else empty & c.query_mask[..., None]
     if options.empty_row == "error":
         check_no_empty_row(empty[..., 0])
     return Rows(xp.where(attended, scores, -xp.inf), attended, empty, slope, q, k)
@@ -44,6 +48,16 @@ def exponentials(xp: Any, rows: Rows) -> tuple[Any, Any]:
     largest = xp.max(xp.concat([rows.scores, floor], axis=-1), axis=-1, keepdims=True)
     largest = xp.where(largest == -xp.inf, 0.0, largest)
     return largest, xp.where(rows.attended, xp.exp(rows.scores - largest), 0.0)
+
+
+def log_sum_exp_of(xp: Any, rows: Rows) -> Any:
+    """The maximum plus log1p of the sum of the other terms; -inf without a key, nan where the maximum is inf."""
+    largest, e = exponentials(xp, rows)
+    if rows.scores.shape[-1]:
+        first = xp.arange(rows.scores.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
+        e = xp.where(first, 0.0, e)
+    value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True)) + (largest - largest)
+    return xp.where(xp.any(rows.attended, axis=-1), value[..., 0], -xp.inf)
 
 
 def softmax(xp: Any, rows: Rows, empty_row: str) -> Any:
@@ -65,6 +79,31 @@ def softmax_backward(xp: Any, rows: Rows, p: Any, dp: Any) -> Any:
     return xp.where(rows.attended, p * above, 0.0)
 
 
+def average(c: Checked, options: Options, rows: Rows, p: Any) -> Any:
+    """The values averaged with weights p after drop-out, by the rule for empty rows."""
+    xp, v = c.xp, for_each_head(c, _float64(c, "v"))
+    value = selected_sum(xp, *_kept(c, options, rows, p), v)
+    without_keys = c.shape[-1] == 0 and options.empty_row == "mean"
+    return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
+
+
+def average_backward(c: Checked, options: Options, rows: Rows, p: Any, g: Any) -> tuple[Any, Any]:
+    """The cotangents of the scores and of v."""
+    xp, g = c.xp, c.xp.astype(g, c.xp.float64, copy=False)
+    v = for_each_head(c, _float64(c, "v"))
+    chosen, kept = _kept(c, options, rows, p)
+    dv = selected_sum(xp, xp.matrix_transpose(chosen), xp.matrix_transpose(kept), g)
+    dp = xp.where(chosen, xp.matmul(g, xp.matrix_transpose(v)) / options.keep_probability, 0.0)
+    return softmax_backward(xp, rows, p, dp), over_group(c, dv, c.arrays["v"])
+
+
+def _kept(c: Checked, options: Options, rows: Rows, p: Any) -> tuple[Any, Any]:
+    """Which pairs enter the average, and their weights after drop-out."""
+    chosen = rows.attended | rows.empty if options.empty_row == "mean" else rows.attended
+    chosen = chosen if c.keep_mask is None else chosen & c.keep_mask
+    return chosen, c.xp.where(chosen, p / options.keep_probability, 0.0)
+
+
 def scores_backward(c: Checked, rows: Rows, ds: Any, empty_row: str) -> tuple[Any, Any, Any]:
     """Cotangents of q, of k, and of bias (None where there is none) from those of the scores."""
     xp, bias = c.xp, c.arrays["bias"]
@@ -75,7 +114,12 @@ def scores_backward(c: Checked, rows: Rows, ds: Any, empty_row: str) -> tuple[An
         dq = xp.where(rows.empty, xp.nan, dq)
     dk = selected_sum(xp, xp.matrix_transpose(rows.attended), xp.matrix_transpose(du), rows.q)
     dbias = None if bias is None else unbroadcast(ds, bias, c.dtype)
-    return unbroadcast(dq, c.arrays["q"], c.dtype), over_group(c, dk, "k"), dbias
+    return unbroadcast(dq, c.arrays["q"], c.dtype), over_group(c, dk, c.arrays["k"]), dbias
+
+
+def of_shift(dbias: Any, keys: int) -> Any:
+    """A bias that is one number for all keys changes nothing: its cotangent is exactly 0, not what rounding leaves."""
+    return dbias if dbias.ndim and dbias.shape[-1] == keys else 0 * dbias
 
 
 def selected_sum(xp: Any, chosen: Any, a: Any, b: Any) -> Any:
@@ -93,17 +137,16 @@ def for_each_head(c: Checked, keys: Any) -> Any:
     return c.xp.take(keys, c.xp.arange(heads) // (heads // key_heads), axis=-3)
 
 
-def over_group(c: Checked, cotangent: Any, name: str) -> Any:
-    """The transpose of `for_each_head` and of broadcast batch axes."""
-    like = c.arrays[name]
+def over_group(c: Checked, cotangent: Any, like: Any) -> Any:
+    """The transpose of `for_each_head` and of broadcast axes."""
     *batch, heads, length, width = cotangent.shape
     key_heads = like.shape[-3]
     grouped = c.xp.reshape(cotangent, (*batch, key_heads, heads // max(key_heads, 1), length, width))
     return unbroadcast(c.xp.sum(grouped, axis=-3), like, c.dtype)
 
 
-def _positions(xp: Any, options: Options, queries: int, keys: int) -> Any:
-    offset = keys - queries if options.alignment == "bottom_right" else 0
+def _positions(xp: Any, options: Options, queries: int, keys: int, place: int | None) -> Any:
+    offset = place if place is not None else keys - queries if options.alignment == "bottom_right" else 0
     ahead = xp.arange(keys)[None, :] - (xp.arange(queries)[:, None] + offset)
     left, right = options.window or (None, None)
     seen = ahead <= 0 if options.causal else ahead == ahead

@@ -19,27 +19,6 @@ class Weights(NamedTuple):
     rows: Rows
 
 
-def check_mask(xp: Any, mask: Any, shape: tuple[int, ...], letters: str, name: str = "mask") -> Any:
-    """The mask as an array, or None. TypeError or ValueError that names it."""
-    if mask is None:
-        return None
-    array = xp.asarray(mask)
-    if not xp.isdtype(array.dtype, "bool"):
-        raise TypeError(f"{name} must hold booleans (True: attend), got {array.dtype}")
-    check_broadcasts(name, array, shape, letters)
-    return array
-
-
-def check_broadcasts(name: str, array: Any, shape: tuple[int, ...], letters: str) -> None:
-    """ValueError unless the array broadcasts to the shape, which the letters name."""
-    try:
-        fits = np.broadcast_shapes(tuple(array.shape), shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"{name} must broadcast to {letters} = {shape}, got {tuple(array.shape)}")
-
-
 def check_batch(**arrays: Any) -> tuple[int, ...]:
     """The broadcast batch axes of arrays (..., rows, columns). ValueError that names those that do not fit."""
     for name, array in arrays.items():

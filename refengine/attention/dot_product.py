@@ -10,24 +10,24 @@ Every function takes the same constants. A query attends to the keys that *all* 
 ``scale=None`` means 1 / sqrt(D). ``softcap=c``, positive and finite, bounds scores to c tanh(s / c), before bias and
 masks. Keys and values may have fewer heads: head h of q reads head h // (H / H_kv). Whatever is not attended is left
 out, never multiplied by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0.
-A query that attends to no key (also: K = 0) is an empty row, for which ``empty_row`` states the rule.
+A query that attends to no key (also: K = 0) is an empty row, for which ``empty_row`` states the rule. What
+``query_mask`` (broadcast to (..., H, Q), True = a query) leaves out is padding: it attends to nothing, and its row is 0
+(its log-sum-exp -inf) with zero gradients whatever the rule.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from refengine.attention._arguments import Checked, Options, check, check_cotangent
 from refengine.attention._rows import (
     Rows,
-    exponentials,
-    for_each_head,
-    over_group,
+    average,
+    average_backward,
+    log_sum_exp_of,
+    of_shift,
     rows_of,
     scores_backward,
-    selected_sum,
     softmax,
     softmax_backward,
 )
@@ -59,6 +59,7 @@ def attention(
     empty_row: str = "zero",
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
+    query_mask: Mask | None = None,
 ) -> Array:
     r"""Values averaged with the softmax of scaled query-key products as weights.
 
@@ -80,11 +81,13 @@ def attention(
     >>> attention(q, k, np.array([[[1.0], [np.nan]]]), causal=True)  # the second key is later than the only query
     array([[[1.]]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias)
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
-        return c.xp.astype(_average(c, options, rows, softmax(c.xp, rows, empty_row)), c.dtype, copy=False)
+        return c.xp.astype(average(c, options, rows, softmax(c.xp, rows, empty_row)), c.dtype, copy=False)
 
 
 def attention_value_and_vjp(
@@ -103,15 +106,18 @@ def attention_value_and_vjp(
     empty_row: str = "zero",
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
+    query_mask: Mask | None = None,
 ) -> tuple[Array, tuple[Array, ...]]:
     """`attention` and the cotangents of q, k, v (and bias, where it is given) in one pass; see `attention_vjp`."""
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
+    )
     c = check(options, q=q, k=k, v=v, bias=bias, g=g)
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
         p = softmax(c.xp, rows, empty_row)
-        value = c.xp.astype(_average(c, options, rows, p), c.dtype, copy=False)
+        value = c.xp.astype(average(c, options, rows, p), c.dtype, copy=False)
         return value, _backward(c, options, rows, p)
 
 
@@ -131,6 +137,7 @@ def attention_vjp(
     empty_row: str = "zero",
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
+    query_mask: Mask | None = None,
 ) -> tuple[Array, ...]:
     r"""Cotangents of q, k, v, and of bias where it is given.
 
@@ -169,6 +176,7 @@ def attention_vjp(
         empty_row=empty_row,
         keep_mask=keep_mask,
         keep_probability=keep_probability,
+        query_mask=query_mask,
     )[1]
 
 
@@ -184,6 +192,7 @@ def weights(
     scale: float | None = None,
     softcap: float | None = None,
     empty_row: str = "zero",
+    query_mask: Mask | None = None,
 ) -> Array:
     r"""The weights that `attention` gives to the keys.
 
@@ -196,7 +205,7 @@ def weights(
     array([[[1. , 0. ],
             [0.5, 0.5]]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
     with np.errstate(all="ignore"):
         return c.xp.astype(softmax(c.xp, rows_of(c, options), empty_row), c.dtype, copy=False)
@@ -215,6 +224,7 @@ def weights_vjp(
     scale: float | None = None,
     softcap: float | None = None,
     empty_row: str = "zero",
+    query_mask: Mask | None = None,
 ) -> tuple[Array, ...]:
     r"""Cotangents of q and k, and of bias where it is given.
 
@@ -222,14 +232,14 @@ def weights_vjp(
 
     and from there as in `attention_vjp`. Empty rows: zero, or nan for the query under "nan".
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row)
+    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
         p = softmax(c.xp, rows, empty_row)
         dq, dk, dbias = scores_backward(c, rows, softmax_backward(c.xp, rows, p, c.arrays["g"]), empty_row)
-        return (dq, dk) if dbias is None else (dq, dk, _of_shift(dbias, c.shape[-1]))
+        return (dq, dk) if dbias is None else (dq, dk, of_shift(dbias, c.shape[-1]))
 
 
 def log_sum_exp(
@@ -243,6 +253,7 @@ def log_sum_exp(
     window: tuple[int | None, int | None] | None = None,
     scale: float | None = None,
     softcap: float | None = None,
+    query_mask: Mask | None = None,
 ) -> Array:
     r"""The logarithm of the softmax's normaliser, by which partial attentions are merged.
 
@@ -254,17 +265,10 @@ def log_sum_exp(
     >>> log_sum_exp(np.zeros((1, 1, 1)), np.ones((1, 2, 1))).round(4)  # log 2
     array([[0.6931]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias)
-    xp = c.xp
     with np.errstate(all="ignore"):
-        rows = rows_of(c, options)
-        largest, e = exponentials(xp, rows)
-        if c.shape[-1]:
-            first = xp.arange(c.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
-            e = xp.where(first, 0.0, e)
-        value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True))
-        return xp.astype(xp.where(rows.empty, -xp.inf, value)[..., 0], c.dtype, copy=False)
+        return c.xp.astype(log_sum_exp_of(c.xp, rows_of(c, options)), c.dtype, copy=False)
 
 
 def log_sum_exp_vjp(
@@ -279,6 +283,7 @@ def log_sum_exp_vjp(
     window: tuple[int | None, int | None] | None = None,
     scale: float | None = None,
     softcap: float | None = None,
+    query_mask: Mask | None = None,
 ) -> tuple[Array, ...]:
     r"""Cotangents of q and k, and of bias where it is given.
 
@@ -287,7 +292,7 @@ def log_sum_exp_vjp(
     and from there as in `attention_vjp`. A weight below 2.2e-308, of a score more than 708 under the largest, is a
     subnormal number with few digits; where only such weights carry a gradient, it has no more.
     """
-    options = Options(mask, causal, alignment, window, scale, softcap)
+    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape[:-1])
     with np.errstate(all="ignore"):
@@ -297,31 +302,7 @@ def log_sum_exp_vjp(
         return (dq, dk) if dbias is None else (dq, dk, dbias)
 
 
-def _average(c: Checked, options: Options, rows: Rows, p: Array) -> Array:
-    xp, v = c.xp, c.xp.astype(for_each_head(c, c.arrays["v"]), c.xp.float64, copy=False)
-    value = selected_sum(xp, *_kept(c, options, rows, p), v)
-    without_keys = c.shape[-1] == 0 and options.empty_row == "mean"
-    return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
-
-
 def _backward(c: Checked, options: Options, rows: Rows, p: Array) -> tuple[Array, ...]:
-    xp, g = c.xp, c.xp.astype(c.arrays["g"], c.xp.float64, copy=False)
-    v = xp.astype(for_each_head(c, c.arrays["v"]), xp.float64, copy=False)
-    chosen, kept = _kept(c, options, rows, p)
-    dv = selected_sum(xp, xp.matrix_transpose(chosen), xp.matrix_transpose(kept), g)
-    dp = xp.where(chosen, xp.matmul(g, xp.matrix_transpose(v)) / options.keep_probability, 0.0)
-    dq, dk, dbias = scores_backward(c, rows, softmax_backward(xp, rows, p, dp), options.empty_row)
-    dv = over_group(c, dv, "v")
-    return (dq, dk, dv) if dbias is None else (dq, dk, dv, _of_shift(dbias, c.shape[-1]))
-
-
-def _of_shift(dbias: Array, keys: int) -> Array:
-    """A bias that is one number for all keys changes nothing: its cotangent is exactly 0, not what rounding leaves."""
-    return dbias if dbias.ndim and dbias.shape[-1] == keys else 0 * dbias
-
-
-def _kept(c: Checked, options: Options, rows: Rows, p: Array) -> tuple[Any, Any]:
-    """Which pairs enter the average, and their weights after drop-out."""
-    chosen = rows.attended | rows.empty if options.empty_row == "mean" else rows.attended
-    chosen = chosen if c.keep_mask is None else chosen & c.keep_mask
-    return chosen, c.xp.where(chosen, p / options.keep_probability, 0.0)
+    ds, dv = average_backward(c, options, rows, p, c.arrays["g"])
+    dq, dk, dbias = scores_backward(c, rows, ds, options.empty_row)
+    return (dq, dk, dv) if dbias is None else (dq, dk, dv, of_shift(dbias, c.shape[-1]))

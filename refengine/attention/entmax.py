@@ -7,9 +7,9 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from refengine._arrays import promote, unbroadcast
-from refengine.attention._arguments import check_cotangent
+from refengine.attention._arguments import check_broadcasts, check_cotangent, check_mask
 from refengine.attention._rows import Rows
-from refengine.attention._scores import check_broadcasts, check_mask, rows_of_scores
+from refengine.attention._scores import rows_of_scores
 from refengine.attention._sparse import filled, shifted, support_of_sparsemax
 from refengine.domains import Array, Interval, Mask, Real
 

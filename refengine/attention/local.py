@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import check_number, check_option, check_shape, check_switch, promote, unbroadcast
-from refengine.attention._arguments import check_cotangent
-from refengine.attention._scores import (
-    Weights,
-    average,
-    average_backward,
-    check_axis,
-    check_batch,
-    check_broadcasts,
-    check_mask,
-    to_scores,
-    weigh,
-)
+from refengine.attention._arguments import check_cotangent, check_lengths, check_mask
+from refengine.attention._scores import Weights, average, average_backward, check_axis, check_batch, to_scores, weigh
 from refengine.domains import Array, Count, Mask, Real
 
 __all__ = [
@@ -326,16 +316,5 @@ def _checked_predictive(mask: Any, options: tuple[Any, ...], lengths: Any, *arra
     check_shape("w_position", a["w_position"], ("A", "D"), D=a["q"].shape[-1])
     check_shape("v_position", a["v_position"], ("A",), A=a["w_position"].shape[0])
     batch = check_batch(**{name: a[name] for name in ("scores", "v", "q")})
-    a["lengths"] = _lengths(xp, lengths, batch, a["scores"].shape[-1])
+    a["lengths"] = check_lengths(xp, lengths, batch, a["scores"].shape[-1])
     return xp, dtype, a, mask
-
-
-def _lengths(xp: Any, lengths: Any, batch: tuple[int, ...], keys: int) -> Any:
-    """The lengths of the sentences; all keys where none are given."""
-    found = xp.asarray(keys if lengths is None else lengths)
-    if not xp.isdtype(found.dtype, "integral"):
-        raise TypeError(f"lengths must hold integers, got {found.dtype}")
-    check_broadcasts("lengths", found, batch, "the batch axes (...)")
-    if lengths is not None and bool(xp.any((found < 0) | (found > keys))):
-        raise ValueError(f"lengths must lie in 0..{keys}")
-    return found

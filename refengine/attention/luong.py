@@ -8,8 +8,8 @@ import numpy as np
 
 from refengine._arrays import check_option, check_shape
 from refengine.attention._alignment import attend, checked, concat, dot, general, rounded, top_of
-from refengine.attention._arguments import check_cotangent
-from refengine.attention._scores import check_axis, check_mask, to_scores, weigh
+from refengine.attention._arguments import check_cotangent, check_mask
+from refengine.attention._scores import check_axis, to_scores, weigh
 from refengine.domains import Array, Mask, Real
 
 __all__ = [

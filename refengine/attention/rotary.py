@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import as_float64, check_number, check_option, promote, unbroadcast
-from refengine.attention._arguments import check_cotangent
-from refengine.attention._scores import check_broadcasts
+from refengine.attention._arguments import check_broadcasts, check_cotangent
 from refengine.domains import Array, Real
 
 __all__ = ["rotate", "rotate_vjp"]

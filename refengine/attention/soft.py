@@ -7,17 +7,8 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import check_number, promote, unbroadcast
-from refengine.attention._arguments import check_cotangent
-from refengine.attention._scores import (
-    average,
-    average_backward,
-    check_axis,
-    check_batch,
-    check_broadcasts,
-    check_mask,
-    to_scores,
-    weigh,
-)
+from refengine.attention._arguments import check_broadcasts, check_cotangent, check_mask
+from refengine.attention._scores import average, average_backward, check_axis, check_batch, to_scores, weigh
 from refengine.domains import Array, Mask, Real
 
 __all__ = [

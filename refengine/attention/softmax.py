@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import promote
-from refengine.attention._arguments import check_cotangent
-from refengine.attention._scores import check_mask, to_scores, weigh
+from refengine.attention._arguments import check_cotangent, check_mask
+from refengine.attention._scores import to_scores, weigh
 from refengine.domains import Array, Mask, Real
 
 __all__ = ["softmax", "softmax_vjp"]

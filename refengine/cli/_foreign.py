@@ -99,17 +99,27 @@ class Target:
 
     def assess(self, case: Case, limit: float) -> Assessment:
         """Call the function on one case and judge what comes, an exception too."""
-        value, gradients = None, None
-        differentiate = self.gradient and bool(case.gradients) and case.result in ("required", "ambiguous")
-        with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(sys.stderr):
-            warnings.simplefilter("ignore")
-            try:
-                value, gradients = _RUN[self.framework](self, case, differentiate)
-            except Exception as error:  # the function under test may raise anything; the run goes on
-                value = error
-            except SystemExit as error:  # nor may it end the run, with an exit code of its own
-                value = RuntimeError(f"SystemExit: {error}")
+        value, gradients = self.answer(case)
+        with _quiet():
             return assess(case, value, gradients, limit=limit)
+
+    def answer(self, case: Case) -> tuple[Any, Any]:
+        """The value and the gradients (None: not asked for) to one case, or the exceptions that came instead."""
+        differentiate = self.gradient and bool(case.gradients) and case.result in ("required", "ambiguous")
+        with _quiet():
+            try:
+                return _RUN[self.framework](self, case, differentiate)
+            except Exception as error:  # the function under test may raise anything; the run goes on
+                return error, None
+            except SystemExit as error:  # nor may it end the run, with an exit code of its own
+                return RuntimeError(f"SystemExit: {error}"), None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(sys.stderr):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from refengine.samplers.targets._target import check_target
 
 T = TypeVar("T")
 
-VECTORS = ("position", "gradient", "normal")
+VECTORS = ("position", "gradient", "normal", "momentum")
 """The fields that have the axis of coordinates; the others have the axes of the chains alone."""
 
 
@@ -35,36 +35,76 @@ def noise(rng: np.random.Generator, state: Any) -> Noise:
     >>> drawn.normal.shape, drawn.uniform.shape
     ((3, 2), (3,))
     """
-    xp, dtype, position = promote(position=state.position)
+    like, shape = state.position, shape_of(state.position)
+    return Noise(normals(rng, like, shape), uniforms(rng, like, shape[:-1]))
+
+
+def shape_of(array: Array) -> tuple[int, ...]:
+    """The shape of an array or number."""
+    return tuple(promote(position=array)[2].shape)
+
+
+def normals(rng: np.random.Generator, like: Array, shape: tuple[int, ...]) -> Array:
+    """Standard normals in the dtype of ``like``."""
+    xp, dtype, _ = promote(position=like)
+    return xp.asarray(rng.standard_normal(shape), dtype=dtype)
+
+
+def uniforms(rng: np.random.Generator, like: Array, shape: tuple[int, ...]) -> Array:
+    """Uniforms in the dtype of ``like`` that never reach 0 or 1."""
+    xp, dtype, _ = promote(position=like)
     bits = 23 if dtype == xp.float32 else 52  # a midpoint between two multiples of 2**-bits is exact in the dtype
-    uniform = (rng.integers(2**bits, size=position.shape[:-1]) + 0.5) * 2.0**-bits
-    return Noise(xp.asarray(rng.standard_normal(position.shape), dtype=dtype), xp.asarray(uniform, dtype=dtype))
+    return xp.asarray((rng.integers(2**bits, size=shape) + 0.5) * 2.0**-bits, dtype=dtype)
 
 
-def chains(state: Any, noise: Noise, of: Any) -> tuple[Any, ...]:
+def chains(state: Any, noise: Any, of: Any, noise_of: Any = Noise) -> tuple[Any, ...]:
     """``xp, dtype, *arrays``: the fields of state and noise in float64, their shapes checked against the position's.
 
     TypeError unless the state is made like ``of``: the states of two samplers are easily exchanged.
     """
-    for name, given, kind in (("state", state, of), ("noise", noise, Noise)):
-        if getattr(given, "_fields", None) != kind._fields:
-            raise TypeError(
-                f"{name} must be a {kind.__name__} of {', '.join(kind._fields)}, got {type(given).__name__}"
-            )
-    fields = {f"state.{k}": v for k, v in state._asdict().items()} | {
-        f"noise.{k}": v for k, v in noise._asdict().items()
-    }
+    return inputs(dict.fromkeys(VECTORS, "D"), state=(state, of), noise=(noise, noise_of))
+
+
+def inputs(layout: dict[str, str], **given: Any) -> tuple[Any, ...]:
+    """``xp, dtype, *arrays``: every array and every field of the tuples in float64, with their shapes checked.
+
+    A tuple comes with its kind, as ``state=(state, State)``. ``layout`` gives the axes of a field as letters behind the
+    axes of the chains, which the first array fixes; "!D" has no axes of chains, a field without letters has no others.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, tuple) and len(value) == 2 and hasattr(value[1], "_fields"):
+            value, kind = value
+            if getattr(value, "_fields", None) != kind._fields:
+                raise TypeError(
+                    f"{name} must be a {kind.__name__} of {', '.join(kind._fields)}, got {type(value).__name__}"
+                )
+            fields |= {f"{name}.{field}": leaf for field, leaf in value._asdict().items()}
+        else:
+            fields[name] = value
     xp, dtype, *arrays = promote(**fields)
-    shape = tuple(arrays[0].shape)
-    if not shape:
-        raise ValueError("state.position must have shape (..., D), got ()")
-    for name, array in zip(fields, arrays, strict=True):
-        vector = name.partition(".")[2] in VECTORS
-        wanted = shape if vector else shape[:-1]
-        if tuple(array.shape) != wanted:
-            letters = "(..., D)" if vector else "(...)"
-            raise ValueError(f"{name} must have shape {letters} = {wanted}, got {tuple(array.shape)}")
+    _check_axes(layout, dict(zip(fields, arrays, strict=True)))
     return xp, dtype, *(xp.astype(a, xp.float64, copy=False) for a in arrays)
+
+
+def _check_axes(layout: dict[str, str], fields: dict[str, Any]) -> None:
+    sizes: dict[str, int] = {}
+    over: tuple[int, ...] | None = None
+    for name, array in fields.items():
+        letters, shape = layout.get(name.rpartition(".")[2], ""), tuple(array.shape)
+        shared, letters = letters.startswith("!"), letters.removeprefix("!")
+        rank = len(letters)
+        said = ", ".join((() if shared else ("...",)) + tuple(letters))
+        if over is None:
+            if len(shape) < rank:
+                raise ValueError(f"{name} must have shape ({said}), got {shape}")
+            over = shape[: len(shape) - rank]
+        free = shape[len(shape) - rank :] if len(shape) >= rank else (0,) * rank
+        for letter, size in zip(letters, free, strict=True):
+            sizes.setdefault(letter, size)
+        wanted = (() if shared else over) + tuple(sizes[letter] for letter in letters)
+        if shape != wanted:
+            raise ValueError(f"{name} must have shape ({said}) = {wanted}, got {shape}")
 
 
 def check_positive(name: str, value: float) -> float:
@@ -101,6 +141,29 @@ def choose(xp: Any, accepted: Array, proposed: Array, current: Array) -> Array:
     return xp.where(accepted if accepted.ndim == proposed.ndim else accepted[..., None], proposed, current)
 
 
+def shares(xp: Any, accepted: Array, onwards: T) -> tuple[T, T]:
+    """The cotangents of the next state: what goes to the proposed state, and what to the current one."""
+    leaves: Any = onwards
+    zeros = [xp.zeros_like(leaf) for leaf in leaves]
+    new = type(leaves)(*(choose(xp, accepted, leaf, zero) for leaf, zero in zip(leaves, zeros, strict=True)))
+    old = type(leaves)(*(choose(xp, accepted, zero, leaf) for leaf, zero in zip(leaves, zeros, strict=True)))
+    return new, old
+
+
+def check_count(name: str, value: Any, least: int = 1) -> int:
+    """The value as an int. ValueError unless it is a whole number of at least ``least``."""
+    number = check_number(name, value)
+    if number != int(number) or number < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(number)
+
+
+def summed(xp: Any, cotangent: Array, rank: int = 1) -> Array:
+    """The sum over the axes of the chains of a cotangent whose last ``rank`` axes are its own."""
+    axes = tuple(range(cotangent.ndim - rank))
+    return xp.sum(cotangent, axis=axes) if axes else cotangent
+
+
 def times(xp: Any, cotangent: Array, factor: Array) -> Array:
     """The product, 0 where the cotangent is 0 even if the factor is infinite or nan."""
     return xp.where(cotangent == 0, xp.zeros_like(cotangent), cotangent * factor)
@@ -113,7 +176,7 @@ def cast(tree: T, dtype: Any) -> T:
 
 
 def _own(leaf: Array, dtype: Any) -> Any:
-    return leaf.dtype if namespace(leaf).isdtype(leaf.dtype, "bool") else dtype
+    return dtype if namespace(leaf).isdtype(leaf.dtype, "real floating") else leaf.dtype
 
 
 def _mapped(function: Callable[..., Any], node: Any) -> Any:
@@ -131,7 +194,7 @@ def _cotangents(g: Any, like: Any, name: str) -> Any:
         pairs = zip(like._fields, [None] * len(like) if g is None else g, like, strict=True)
         return type(like)(*(_cotangents(leaf, part, f"{name}.{field}") for field, leaf, part in pairs))
     xp = namespace(like)
-    if g is None or xp.isdtype(like.dtype, "bool"):
+    if g is None or not xp.isdtype(like.dtype, "real floating"):
         return xp.zeros(like.shape, dtype=xp.float64)
     array = promote(**{name: g})[2]
     if tuple(array.shape) != tuple(like.shape):

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from pytorch_metric_learning import distances, miners, reducers
 from pytorch_metric_learning import losses as peer_losses
+from scipy.sparse import csr_array
 from torch.nn import functional
 
 import refengine
@@ -182,10 +183,9 @@ def _batch_hard(x: np.ndarray, labels: np.ndarray) -> Any:
     backend = refengine.backend("numba")
     triplets = backend.mining.batch_hard(x, labels)
     value, parts = backend.losses.triplet.loss_triplets_value_and_vjp(1.0, *(x[rows] for rows in triplets), margin=0.2)
-    dx = np.zeros_like(x)
-    for rows, part in zip(triplets, parts, strict=True):
-        np.add.at(dx, rows, part)
-    return value, (dx,)
+    rows = np.concatenate(triplets)
+    to_rows = csr_array((np.ones(len(rows), x.dtype), (rows, np.arange(len(rows)))), shape=(len(x), len(rows)))
+    return value, (to_rows @ np.concatenate(parts),)
 
 
 def agree(ours: Any, theirs: Any) -> None:

@@ -34,10 +34,10 @@ def attention(
     values = _for_heads(v, shape)
     result = np.empty((*shape[:-1], v.shape[-1]), dtype=object)
     for row, query, scores in _rows(shape, q, k, bias, **constants):
-        p = _softmax(scores, empty_row, shape[-1])
+        p, rule = _softmax(scores, empty_row, shape[-1])
         for d in range(v.shape[-1]):
             terms = [p[j] * values[row[:-1]][j, d] / number(keep_probability) for j in p if kept[row][j]]
-            result[(*row, d)] = sum(terms, number(0)) if p else _nothing(query, empty_row)
+            result[(*row, d)] = sum(terms, number(0)) if p else _nothing(query, rule)
     return result
 
 
@@ -49,9 +49,9 @@ def weights(q: Any, k: Any, bias: Any = None, *, empty_row: str = "zero", **cons
     shape = _scores_shape(q, k)
     result = np.empty(shape, dtype=object)
     for row, query, scores in _rows(shape, q, k, bias, **constants):
-        p = _softmax(scores, empty_row, shape[-1])
+        p, rule = _softmax(scores, empty_row, shape[-1])
         for j in range(shape[-1]):
-            result[(*row, j)] = p.get(j, number(0)) if p else _nothing(query, empty_row)
+            result[(*row, j)] = p.get(j, number(0)) if p else _nothing(query, rule)
     return result
 
 
@@ -91,12 +91,14 @@ def _rows(
     window: Any = None,
     scale: float | None = None,
     softcap: float | None = None,
-) -> Iterator[tuple[Row, Any, dict[int, Number]]]:
-    """For every query its index, itself, and its scores by key, of the keys that it attends to."""
+    query_mask: Any = None,
+) -> Iterator[tuple[Row, Any, dict[int, Number] | None]]:
+    """For every query its index, itself, and its scores by key, of the keys that it attends to; None for padding."""
     *_, queries, keys = shape
     q, k = np.broadcast_to(q, (*shape[:-1], q.shape[-1])), _for_heads(k, shape)
     mask = np.broadcast_to(True if mask is None else mask, shape)
     bias = np.broadcast_to(0.0 if bias is None else bias, shape)
+    asks = np.broadcast_to(True if query_mask is None else query_mask, shape[:-1])
     left, right = window or (None, None)
     factor = 1 / sqrt(number(q.shape[-1])) if scale is None else number(scale)
     for row in np.ndindex(shape[:-1]):
@@ -109,15 +111,18 @@ def _rows(
                 score = factor * sum((a * b for a, b in zip(q[row], k[row[:-1]][j], strict=True)), number(0))
                 score = score if softcap is None else number(softcap) * tanh(score / number(softcap))
                 scores[j] = score + bias[row][j]
-        yield row, q[row], scores
+        yield row, q[row], scores if asks[row] else None
 
 
-def _softmax(scores: dict[int, Number], empty_row: str, keys: int) -> dict[int, Number]:
+def _softmax(scores: dict[int, Number] | None, empty_row: str, keys: int) -> tuple[dict[int, Number], str]:
+    """The weights, and the rule where there are none; padding is 0 under every rule."""
+    if scores is None:
+        return {}, "zero"
     if not scores and empty_row == "mean":
-        return {j: number(1) / number(keys) for j in range(keys)}
+        return {j: number(1) / number(keys) for j in range(keys)}, empty_row
     e = {j: exp(s) for j, s in scores.items()}
     total = sum(e.values(), number(0))
-    return {j: x / total for j, x in e.items()}
+    return {j: x / total for j, x in e.items()}, empty_row
 
 
 def _nothing(query: Any, empty_row: str) -> Number:
@@ -171,11 +176,12 @@ def draw_attention(rng: np.random.Generator) -> Iterator[Draw]:
     yield from _shaped(rng)
     yield from _options(rng)
     yield from _dropped(rng)
+    yield from _padded(rng)
 
 
 def draw_weights(rng: np.random.Generator) -> Iterator[Draw]:
     yield from (_without_v(draw) for part in (_ordinary, _hard, _masked, _aligned) for draw in part(rng))
-    yield from (_without_v(draw) for part in (_empty, _poisoned, _shaped, _options) for draw in part(rng))
+    yield from (_without_v(draw) for part in (_empty, _poisoned, _shaped, _options, _padded) for draw in part(rng))
 
 
 def draw_log_sum_exp(rng: np.random.Generator) -> Iterator[Draw]:
@@ -335,6 +341,21 @@ def _options(rng: np.random.Generator) -> Iterator[Draw]:
     bias = np.array([[0.5, -inf, 8.0], [-4.0, 0.25, -inf]])  # the cap comes before bias and masks
     yield Draw(_qkv(rng, size=3.0) | {"bias": bias}, {"softcap": 1.5}, ("SUPPORT_EDGE",), difficulty=3)
     yield Draw(_qkv(rng, size=3.0), {"softcap": 1.5, "causal": True}, difficulty=2)
+
+
+def _padded(rng: np.random.Generator) -> Iterator[Draw]:
+    """Queries that are padding: no rule for empty rows holds for them, and they may hold nan."""
+    for shape in ((2,), (2, 2), (2, 1)):
+        yield Draw(_qkv(rng, heads=(2, 2)), {"query_mask": _booleans(rng, *shape)}, difficulty=2)
+    for rule in RULES:
+        arrays = _qkv(rng, lengths=(3, 3))
+        arrays["q"][:, 2] = nan
+        mask = np.array([[True, True, False], [False, False, False], [True, False, True]])
+        constants = {"mask": mask, "query_mask": np.array([True, True, False]), "empty_row": rule}
+        flags = ("EMPTY_ROW", "MASKED_NAN")
+        yield Draw(arrays, constants, flags, 4, alternatives=_other_rules(rule))
+    constants = {"mask": np.array([[True, False], [False, False]]), "query_mask": np.array([True, False])}
+    yield Draw(_qkv(rng, lengths=(2, 2)), constants | {"empty_row": "error"}, ("EMPTY_ROW",), 3)
 
 
 def _dropped(rng: np.random.Generator) -> Iterator[Draw]:

@@ -18,7 +18,16 @@ import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.attention._tiles import TILE, add_product, fall, fill_scores, kept, matrix, reach, total
+from refengine.backends.numba.attention._products import fall, transpose
+from refengine.backends.numba.attention._tiles import (
+    TILE,
+    add_product,
+    fill_scores,
+    kept,
+    kept_tile,
+    matrix,
+    reach,
+)
 
 
 class Sums(NamedTuple):
@@ -34,58 +43,69 @@ class Sums(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _absorb(e: Any, s: Any, z: Any, x: Any, values: Any, b: int, h: int, i0: int, j0: int) -> None:
-    """Raise the best keys of a block to those of a tile, and leave in ``e`` the kept exponentials of the others."""
-    best, largest, rest, tail = z.best[b, h], z.largest[b, h], z.rest[b, h], z.tail[b, h]
-    for r in range(s.shape[0]):
-        i = i0 + r
-        found, top = -1, largest[i]
-        for j in range(s.shape[1]):
-            if s[r, j] > top or (found < 0 and best[i] < 0 and s[r, j] != -inf):
-                found, top = j, s[r, j]
-        if found >= 0:
-            if best[i] >= 0:
-                lower = fall(largest[i] - top)
-                rest[i] = lower * (rest[i] + 1)
-                factor = kept(x, b, h, i, best[i])
+def _absorb(s: Any, found: Any, part: Any, z: Any, x: Any, values: Any, b: int, h: int, i0: int, j0: int) -> None:
+    """Raise the best keys of a block to those of a tile, whose scores become the kept exponentials of the others."""
+    columns, rows = s.shape
+    block = slice(i0, i0 + rows)
+    best, largest, rest, tail = z.best[b, h, block], z.largest[b, h, block], z.rest[b, h, block], z.tail[b, h, block]
+    before = largest.copy()
+    found[:], part[:] = -1, 0
+    _raise(s, largest, found)
+    for r in range(rows):
+        if found[r] >= 0:
+            if best[r] >= 0:
+                factor, lower = kept(x, b, h, i0 + r, best[r]), fall(before[r] - largest[r])
+                rest[r] = lower * (rest[r] + 1)
                 for d in range(tail.shape[1]):
-                    carried = tail[i, d] + factor * values[best[i], d] if factor != 0 else tail[i, d]
-                    tail[i, d] = lower * carried
-            best[i], largest[i] = j0 + found, top
-        if best[i] >= 0:
-            rest[i] += _exponentials(e[r], s[r], largest[i], found)
-            if x.has_keep or x.raised != 1:
-                for j in range(s.shape[1]):
-                    e[r, j] *= kept(x, b, h, i, j0 + j)
-        else:
-            e[r] = 0
+                    tail[r, d] = lower * (tail[r, d] + factor * values[best[r], d] if factor != 0 else tail[r, d])
+            best[r] = j0 + int(found[r])
+            s[int(found[r]), r] = -inf
+    _exponentials(s, largest, part)
+    for r in range(rows):
+        rest[r] += part[r]
+    if x.has_keep or x.raised != 1:
+        kept_tile(s, x, b, h, i0, j0)
 
 
 @numba.njit(cache=True)
-def _exponentials(e: Any, s: Any, largest: Any, but: int) -> Any:
-    """The exponentials below the largest into ``e``, except the one of the best key; their sum, nan if any is nan."""
-    for j in range(s.size):
-        e[j] = 0.0 if s[j] == -inf else fall(s[j] - largest)
-    if but >= 0:
-        e[but] = 0
-    return total(e) + (largest - largest)  # nan where the best score is infinite
+def _raise(s: Any, largest: Any, found: Any) -> None:
+    """The best key of every column; numbered in the type of the scores, so that vectors hold as many of both."""
+    for j in range(s.shape[0]):
+        key = s.dtype.type(j)
+        for r in range(s.shape[1]):
+            score, top, place = s[j, r], largest[r], found[r]
+            lower = score <= top  # never where the score is nan
+            largest[r] = top if lower else score
+            found[r] = place if lower else key
+
+
+@numba.njit(cache=True)
+def _exponentials(s: Any, largest: Any, part: Any) -> None:
+    for j in range(s.shape[0]):
+        for r in range(s.shape[1]):
+            e = fall(s[j, r] - largest[r]) if s[j, r] != -inf else s.dtype.type(0)
+            part[r] += e
+            s[j, r] = e
 
 
 @numba.njit(cache=True)
 def _forward_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) -> None:
     rows = min(t.rows, t.q.shape[2] - i0)
     values = x.v[b, h // (t.q.shape[1] // t.k.shape[1])]
-    kind = out.dtype
-    tiles = np.empty((3, t.rows * TILE), kind)
-    scratch = np.empty(t.rows * values.shape[1], kind)
+    tiles = np.empty((2, t.rows * TILE), t.q.dtype)
+    found, part = np.empty(rows, t.q.dtype), np.empty(rows, t.q.dtype)
+    queries = np.empty((t.q.shape[3], rows), t.q.dtype)
+    transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
     start, stop = reach(t, i0, rows, False)
     for j0 in range(start, stop, TILE):
         columns = min(TILE, t.k.shape[2] - j0)
-        s, e = matrix(tiles[0], rows, columns), matrix(tiles[1], rows, columns)
-        fill_scores(s, matrix(tiles[2], rows, columns), t, b, h, i0, j0)
-        _absorb(e, s, z, x, values, b, h, i0, j0)
-        add_product(z.tail[b, h, i0 : i0 + rows], e, values[j0 : j0 + columns], x.finite, scratch)
+        s = matrix(tiles[0], columns, rows)
+        fill_scores(s, matrix(tiles[1], columns, rows), queries, t, b, h, i0, j0)
+        _absorb(s, found, part, z, x, values, b, h, i0, j0)
+        add_product(z.tail[b, h, i0 : i0 + rows], s.T, values[j0 : j0 + columns], x.finite)
     for i in range(i0, i0 + rows):
+        if z.best[b, h, i] >= 0:
+            z.rest[b, h, i] += z.largest[b, h, i] - z.largest[b, h, i]  # nan where the best score is infinite
         _finish(out[b, h, i], z.tail[b, h, i], z.best[b, h, i], z.rest[b, h, i], x, values, b, h, i)
 
 

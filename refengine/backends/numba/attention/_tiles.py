@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from math import cosh, factorial, inf, tanh
+from math import cosh, inf, tanh
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
+from refengine.backends.numba.attention._products import accumulate
+
 TILE = 64
-_SHIFT = 1.5 * 2.0**52
-_LOG_2_HIGH, _LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has 33 bits
-_INVERSE_FACTORIALS = tuple(1 / factorial(n) for n in range(12, 1, -1))
 
 
 class Scores(NamedTuple):
@@ -28,6 +27,7 @@ class Scores(NamedTuple):
     scale: Any
     softcap: Any  # 0: none
     rows: int  # queries in a block
+    parts: int  # into which keys and queries are cut for the way back
 
 
 class Values(NamedTuple):
@@ -40,14 +40,6 @@ class Values(NamedTuple):
     finite: bool  # no nan or inf in q, k, v, g: tiles may be multiplied as they are
     mean: bool  # empty rows average all values
     nan: bool  # empty rows are nan
-
-
-class Sums(NamedTuple):
-    """For every query its best key (-1: empty row), that key's score, and the rest; (B, H, Q)."""
-
-    best: Any
-    largest: Any
-    rest: Any
 
 
 @numba.njit(cache=True)
@@ -69,63 +61,46 @@ def capped(x: Any, softcap: Any) -> tuple[Any, Any]:
 
 
 @numba.njit(cache=True)
-def fill_scores(s: Any, slope: Any, t: Any, b: int, h: int, i0: int, j0: int) -> None:
-    """Scores of a tile, -inf where a query does not attend; with a cap also its slopes."""
-    rows, columns = s.shape
-    if t.q.shape[3]:
-        np.dot(t.q[b, h, i0 : i0 + rows], t.k[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns].T, s)
-    else:
-        s[:] = 0
-    for r in range(rows):
-        start, stop = max(t.first[i0 + r] - j0, 0), min(t.last[i0 + r] - j0, columns)
-        s[r, : min(start, columns)] = -inf
-        s[r, max(start, stop, 0) :] = -inf
-        for j in range(start, stop):
-            s[r, j] *= t.scale
-        if t.softcap > 0:
-            for j in range(start, stop):
-                s[r, j], slope[r, j] = capped(s[r, j], t.softcap)
-        if t.has_bias:
-            bias = row_of(t.bias, b, h, i0 + r)
-            for j in range(start, stop):
-                extra = bias[min(j0 + j, bias.size - 1)]
-                s[r, j] = -inf if extra == -inf else s[r, j] + extra
-        if t.has_mask:
-            mask = row_of(t.mask, b, h, i0 + r)
-            for j in range(start, stop):
-                if not mask[min(j0 + j, mask.size - 1)]:
-                    s[r, j] = -inf
+def fill_scores(s: Any, slope: Any, queries: Any, t: Any, b: int, h: int, i0: int, j0: int) -> None:
+    """Scores of a tile (keys, queries), -inf where a query does not attend; with a cap also its slopes.
 
-
-@numba.njit(cache=True)
-def fall(x: float) -> float:
-    """``exp(x)`` for x <= 0 without branches, so that loops over it use vector instructions.
-
-    With x = n log 2 + r and |r| <= log(2) / 2 the series of exp(r) is cut after r^13 / 13!; the rest is below 2^-57.
-    Adding 1.5 * 2^52 leaves n in the last bits; 2^n is applied in two factors, which may end below 2^-1022.
+    ``queries`` (D, queries) are the scaled ones of the block.
     """
-    x = -1400.0 if x < -1400 else x
-    shifted = x * 1.4426950408889634 + _SHIFT
-    n = shifted - _SHIFT
-    r = (x - n * _LOG_2_HIGH) - n * _LOG_2_LOW
-    series = 1 / 6227020800
-    for inverse in _INVERSE_FACTORIALS:
-        series = series * r + inverse
-    half = n * 0.5 + _SHIFT
-    return (1 + (r + r * r * series)) * _power_of_2(half) * _power_of_2((n - (half - _SHIFT)) + _SHIFT)
+    columns, rows = s.shape
+    s[:] = 0
+    accumulate(s, t.k[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns], queries)
+    if t.first[i0 + rows - 1] > j0 or t.last[i0] < j0 + columns:
+        for j in range(columns):
+            for r in range(rows):
+                if j0 + j < t.first[i0 + r] or j0 + j >= t.last[i0 + r]:
+                    s[j, r] = -inf
+    if t.softcap > 0:
+        for j in range(columns):
+            for r in range(rows):
+                if s[j, r] != -inf:
+                    s[j, r], slope[j, r] = capped(s[j, r], t.softcap)
+    if t.has_bias or t.has_mask:
+        for r in range(rows):
+            _add_bias(s[:, r], row_of(t.bias, b, h, i0 + r), row_of(t.mask, b, h, i0 + r), t, j0)
 
 
 @numba.njit(cache=True)
-def _power_of_2(shifted: float) -> float:
-    return np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
+def _add_bias(s: Any, bias: Any, mask: Any, t: Any, j0: int) -> None:
+    for j in range(s.size):
+        if s[j] != -inf:
+            if t.has_bias:
+                extra = bias[min(j0 + j, bias.size - 1)]
+                s[j] = -inf if extra == -inf else s[j] + extra
+            if t.has_mask and not mask[min(j0 + j, mask.size - 1)]:
+                s[j] = -inf
 
 
-@numba.njit(cache=True, fastmath={"reassoc"})
-def total(x: Any) -> Any:
-    """The sum of a vector, in the order that the compiled loop fixes."""
+@numba.njit(cache=True)
+def inner(a: Any, b: Any) -> Any:
+    """The inner product in float64."""
     result = 0.0
-    for j in range(x.size):
-        result += x[j]
+    for d in range(a.size):
+        result += np.float64(a[d]) * b[d]
     return result
 
 
@@ -139,17 +114,25 @@ def kept(x: Any, b: int, h: int, i: int, j: int) -> Any:
 
 
 @numba.njit(cache=True)
-def add_product(sums: Any, a: Any, b: Any, finite: bool, scratch: Any) -> None:
+def add_product(sums: Any, a: Any, b: Any, finite: bool) -> None:
     """``sums += a @ b``; where b may hold nan and inf, entries of a that are 0 choose nothing."""
-    if finite and a.size and b.size:
-        product = matrix(scratch, *sums.shape)
-        np.dot(a, b, product)
-        sums += product
+    if finite:
+        accumulate(sums, a, b)
     else:
         for i in range(sums.shape[0]):
             for j in range(b.shape[0]):
                 if a[i, j] != 0:
-                    sums[i] += a[i, j] * b[j]
+                    for d in range(b.shape[1]):
+                        sums[i, d] += a[i, j] * b[j, d]
+
+
+@numba.njit(cache=True)
+def kept_tile(a: Any, x: Any, b: int, h: int, i0: int, j0: int) -> None:
+    """Drop-out on a tile (keys, queries); what is dropped is 0, whatever it was."""
+    for j in range(a.shape[0]):
+        for r in range(a.shape[1]):
+            factor = kept(x, b, h, i0 + r, j0 + j)
+            a[j, r] = a[j, r] * factor if factor != 0 else factor
 
 
 @numba.njit(cache=True)

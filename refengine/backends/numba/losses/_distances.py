@@ -118,7 +118,7 @@ def loss_and_vjp(g, dtype, x, y, kind, constants, normalize, reduction):
             return value, ()
         dx = parts[0] + parts[1] if by_pair else 2 * g * (shares[0] * parts[0] + shares[1] * parts[1])
         if normalize and n > 1:
-            orthogonal_rows(dx, unit, *length)
+            orthogonal_rows(len(dx), dx, unit, *length)
         return value, (dx.astype(dtype, copy=False),)
 
 

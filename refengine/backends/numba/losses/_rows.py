@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from refengine.backends.numba._parallel import parallel, sealed
+from refengine.backends.numba._parallel import parallel, sealed, shared_out
 from refengine.losses._rows import spread
 
 # sums may be taken in the order that vectorises: the same on every run and for any number of threads
@@ -127,9 +127,13 @@ def _exp64(x):
 
 @scalar
 def exp_row(row):
-    """Replace a row of float64 by its exponentials; no entry exceeds 0."""
-    for j in range(row.shape[0]):
-        row[j] = _exp64(row[j])
+    """Replace a row by its exponentials; no entry exceeds 0."""
+    if row.itemsize == 4:
+        for j in range(row.shape[0]):
+            row[j] = _exp32(row[j])
+    else:
+        for j in range(row.shape[0]):
+            row[j] = _exp64(row[j])
 
 
 @summing
@@ -174,6 +178,21 @@ def largest_number(row):
 
 
 @scalar
+def place_of(row, value):
+    """The first place of a value, the length of the row where there is none: 64 entries at a time."""
+    for start in range(0, row.shape[0], 64):
+        block, found = row[start : start + 64], 0
+        for j in range(block.shape[0]):
+            found += 1 if block[j] == value else 0
+        if found:
+            j = 0
+            while block[j] != value:
+                j += 1
+            return start + j
+    return row.shape[0]
+
+
+@scalar
 def exponential_row(row, y, scale):
     """-log softmax(scale * row)[y], and the sum of exp(scale * row) relative to the largest.
 
@@ -208,9 +227,9 @@ def entropy_row(row, y, scale):
     return loss
 
 
-@parallel
-def units(rows, unit, largest, norm):
-    for i in numba.prange(rows.shape[0]):
+@shared_out
+def units(start, stop, rows, unit, largest, norm):
+    for i in range(start, stop):
         largest[i], norm[i] = unit_row(rows[i], unit[i])
 
 
@@ -220,10 +239,10 @@ def square_lengths(rows, squares):
         squares[i] = sum_of_squares(rows[i], 1.0)
 
 
-@parallel
-def orthogonal_rows(rows, unit, largest, norm):
+@shared_out
+def orthogonal_rows(start, stop, rows, unit, largest, norm):
     """Derivatives to the directions become derivatives to the vectors, in place."""
-    for i in numba.prange(rows.shape[0]):
+    for i in range(start, stop):
         make_orthogonal(rows[i], unit[i], 1.0)
         for k in range(rows.shape[1]):
             rows[i, k] = rows[i, k] / norm[i] / largest[i]
@@ -232,7 +251,7 @@ def orthogonal_rows(rows, unit, largest, norm):
 def unit_vectors(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Directions of the rows; their largest entries and their lengths in units of those."""
     unit, largest, norm = np.empty_like(rows), np.empty(len(rows), rows.dtype), np.empty(len(rows), rows.dtype)
-    units(rows, unit, largest, norm)
+    units(len(rows), rows, unit, largest, norm)
     return unit, largest, norm
 
 

@@ -40,8 +40,8 @@ def similarity_value_and_vjp(g, x, weight):
     (unit, *size), (unit_weight, *size_weight) = unit_vectors(x), unit_vectors(weight)
     with np.errstate(all="ignore"):
         dx, dw = np.matmul(g, unit_weight), np.matmul(g.T, unit)
-    orthogonal_rows(dx, unit, *size)
-    orthogonal_rows(dw, unit_weight, *size_weight)
+    orthogonal_rows(len(dx), dx, unit, *size)
+    orthogonal_rows(len(dw), dw, unit_weight, *size_weight)
     return _similarity(unit, unit_weight), (dx, dw)
 
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from refengine._arrays import as_float64, check_shape
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.losses._pairs import against_all, against_negatives, cosines, pulled
-from refengine.backends.numba.losses._rows import contiguous
+from refengine.backends.numba.losses._pairs import Batch
 from refengine.losses import info_nce as reference
 from refengine.losses.info_nce import *
 
@@ -29,22 +28,15 @@ def loss_value_and_vjp(g, x, labels, *, temperature=0.1, denominator="all", redu
 
 def _loss(g, x, labels, temperature, denominator, reduction):
     _, dtype, x, y = reference._checked(x, labels, temperature, denominator, reduction)
-    y, scale, n, by_pair = contiguous(y, np.int64), 1 / temperature, len(x), reduction == "none"
+    scale, n, by_pair, batch = 1 / temperature, len(x), reduction == "none", Batch(x, y, dtype)
     if g is not None:
         check_shape("g", g, ("N", "N") if by_pair else (), N=n)
-    counts = np.unique(y, return_counts=True)[1]
-    pairs = int(np.sum(counts * (counts - 1)))
+    pairs = int(np.sum(batch.positives))
     with np.errstate(all="ignore"):
-        c, to_x = cosines(x)
         # one weight and one loss for each pair only where they are asked for
-        weights = contiguous(np.ones((n, n)) if g is None else g, np.float64) if by_pair else np.empty((0, 0))
+        weights = (np.ones((n, n)) if g is None else g) if by_pair else None
         each = np.ones(n) * (1.0 if g is None or by_pair else g) / (max(pairs, 1) if reduction == "mean" else 1)
-        losses, matrix = np.empty(n), np.zeros((n, n) if by_pair else (0, 0))
-        rows = against_all if denominator == "all" else against_negatives
-        rows(c, y, scale, contiguous(each, np.float64), contiguous(weights, np.float64), by_pair, losses, matrix)
-        value = matrix if by_pair else np.sum(losses) / (pairs if reduction == "mean" else 1)
+        losses = batch.against(denominator, scale, each, weights)
+        value = losses if by_pair else np.sum(losses) / (pairs if reduction == "mean" else 1)
         value = np.asarray(value).astype(dtype, copy=False)[()]
-        if g is None:
-            return value, ()
-        of_each = np.full(n, scale)
-        return value, pulled(c, y, of_each, of_each, to_x, dtype)
+        return value, () if g is None else batch.pulled(np.full(n, scale), np.full(n, scale))

@@ -6,8 +6,7 @@ import numpy as np
 
 from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.losses._pairs import cosines, positives, pulled, two_sums
-from refengine.backends.numba.losses._rows import contiguous
+from refengine.backends.numba.losses._pairs import Batch
 from refengine.losses import multi_similarity as reference
 from refengine.losses._pairs import anchor_shares, reduced, softplus, weighted
 from refengine.losses.multi_similarity import *
@@ -30,12 +29,10 @@ def loss_value_and_vjp(g, x, labels, *, alpha=2.0, beta=50.0, base=1.0, mining_m
 
 def _loss(g, x, labels, alpha, beta, base, mining_margin, reduction):
     _, dtype, x, y = reference._checked(x, labels, alpha, beta, base, mining_margin, reduction)
-    y, alpha, beta, base = contiguous(y, np.int64), float(alpha), float(beta), float(base)
-    mining, tops, sums = float("nan" if mining_margin is None else mining_margin), *np.empty((2, len(x), 2))
-    counts = positives(y)
+    batch, mining = Batch(x, y, dtype), np.nan if mining_margin is None else mining_margin
+    counts = batch.positives
     with np.errstate(all="ignore"):
-        c, to_x = cosines(x)
-        two_sums(c, y, alpha, -1.0, beta, mining, tops, sums)
+        tops, sums = batch.two_sums(alpha, -1.0, beta, mining)
         pull, slope_p = softplus(np, alpha * (tops[:, 0] + base) + np.log(sums[:, 0]))
         push, slope_n = softplus(np, beta * (tops[:, 1] - base) + np.log(sums[:, 1]))
         losses = pull / alpha + push / beta
@@ -44,4 +41,4 @@ def _loss(g, x, labels, alpha, beta, base, mining_margin, reduction):
         if g is None:
             return value, ()
         of_p, of_n = weighted(np, g, shares, reduction) / np.where(sums == 0, 1.0, sums).T
-        return value, pulled(c, y, -slope_p * of_p, slope_n * of_n, to_x, dtype)
+        return value, batch.pulled(-slope_p * of_p, slope_n * of_n)

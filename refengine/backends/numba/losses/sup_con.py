@@ -6,8 +6,7 @@ import numpy as np
 
 from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.losses._pairs import against_all, cosines, positives, pulled, two_sums
-from refengine.backends.numba.losses._rows import contiguous
+from refengine.backends.numba.losses._pairs import Batch
 from refengine.losses import sup_con as reference
 from refengine.losses._pairs import anchor_shares, reduced, softplus, weighted
 from refengine.losses.sup_con import *
@@ -30,18 +29,15 @@ def loss_value_and_vjp(g, x, labels, *, temperature=0.1, outside=True, reduction
 
 def _loss(g, x, labels, temperature, outside, reduction):
     _, dtype, x, y = reference._checked(x, labels, temperature, outside, reduction)
-    y, scale = contiguous(y, np.int64), 1 / temperature
+    scale, batch = 1 / temperature, Batch(x, y, dtype)
+    counts = batch.positives
     with np.errstate(all="ignore"):
-        c, to_x = cosines(x)
-        counts = positives(y)
         if outside:
-            each, losses, none = 1.0 / np.maximum(counts, 1), np.empty(len(x)), np.empty((0, 0))
-            against_all(c, y, scale, contiguous(each, np.float64), contiguous(none, np.float64), False, losses, none)
-            losses = each * losses
-            of_p = of_n = scale
+            each = 1 / np.maximum(counts, 1)
+            losses = each * batch.against("all", scale, each)
+            of_p = of_n = np.full(len(x), scale)
         else:
-            tops, sums = np.empty((len(x), 2)), np.empty((len(x), 2))
-            two_sums(c, y, scale, 1.0, scale, np.nan, tops, sums)
+            tops, sums = batch.two_sums(scale, 1.0, scale)
             h = scale * (tops[:, 1] - tops[:, 0]) + np.log(sums[:, 1]) - np.log(sums[:, 0])
             value, sigma = softplus(np, np.where(counts > 0, h, -np.inf))
             losses = np.where(counts > 0, value + np.log(counts), 0.0)
@@ -51,4 +47,4 @@ def _loss(g, x, labels, temperature, outside, reduction):
         if g is None:
             return value, ()
         rows = weighted(np, g, shares, reduction)
-        return value, pulled(c, y, rows * of_p, rows * of_n, to_x, dtype)
+        return value, batch.pulled(rows * of_p, rows * of_n)

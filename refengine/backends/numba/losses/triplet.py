@@ -9,7 +9,7 @@ import numpy as np
 
 from refengine._arrays import as_float64, check_shape
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import parallel, shared_out
 from refengine.backends.numba.losses._distances import square_of_difference
 from refengine.backends.numba.losses._rows import contiguous, rows_of, scalar
 from refengine.losses import triplet as reference
@@ -90,9 +90,9 @@ def _hinge(h, soft):
     return math.log1p(math.exp(h)), math.exp(h) / (1 + math.exp(h))
 
 
-@parallel
-def _triplets(a, p, n, g, margin, squared, soft, losses, da, dp, dn):
-    for t in numba.prange(a.shape[0]):
+@shared_out
+def _triplets(start, stop, a, p, n, g, margin, squared, soft, losses, da, dp, dn):
+    for t in range(start, stop):
         if squared:
             difference = _squared(a[t], p[t], n[t], da[t], dp[t], dn[t])
         else:
@@ -126,7 +126,7 @@ def _loss(g, anchor, positive, negative, margin, squared, soft, reduction):
     a, p, n = (contiguous(v, np.float64) for v in vectors)
     losses, da, dp, dn = np.empty(len(a)), np.zeros(a.shape), np.zeros(a.shape), np.zeros(a.shape)
     rows = rows_of(g, len(a), reduction)
-    _triplets(a, p, n, rows, float(margin), bool(squared), bool(soft), losses, da, dp, dn)
+    _triplets(len(a), a, p, n, rows, float(margin), bool(squared), bool(soft), losses, da, dp, dn)
     with np.errstate(all="ignore"):
         value = np.asarray(reduce(np, losses, reduction)).astype(dtype, copy=False)[()]
     return value, tuple(v.astype(dtype, copy=False) for v in (da, dp, dn))

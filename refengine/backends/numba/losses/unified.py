@@ -6,8 +6,7 @@ import numpy as np
 
 from refengine._arrays import as_float64
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.losses._pairs import cosines, pulled, two_sums
-from refengine.backends.numba.losses._rows import contiguous
+from refengine.backends.numba.losses._pairs import Batch
 from refengine.losses import unified as reference
 from refengine.losses._pairs import anchor_shares, reduced, softplus, weighted
 from refengine.losses.unified import *
@@ -30,10 +29,9 @@ def loss_value_and_vjp(g, x, labels, *, gamma=80.0, margin=0.0, reduction="mean"
 
 def _loss(g, x, labels, gamma, margin, reduction):
     _, dtype, x, y = reference._checked(x, labels, gamma, margin, reduction)
-    y, gamma, tops, sums = contiguous(y, np.int64), float(gamma), np.empty((len(x), 2)), np.empty((len(x), 2))
+    batch = Batch(x, y, dtype)
     with np.errstate(all="ignore"):
-        c, to_x = cosines(x)
-        two_sums(c, y, gamma, -1.0, gamma, np.nan, tops, sums)
+        tops, sums = batch.two_sums(gamma, -1.0, gamma)
         valid = np.all(sums != 0, axis=1)
         h = gamma * (tops[:, 1] + tops[:, 0] + margin) + np.log(sums[:, 1]) + np.log(sums[:, 0])
         losses, sigma = softplus(np, h)
@@ -42,4 +40,4 @@ def _loss(g, x, labels, gamma, margin, reduction):
         if g is None:
             return value, ()
         rows = weighted(np, g, shares, reduction) * gamma * sigma
-        return value, pulled(c, y, -rows / sums[:, 0], rows / sums[:, 1], to_x, dtype)
+        return value, batch.pulled(-rows / sums[:, 0], rows / sums[:, 1])

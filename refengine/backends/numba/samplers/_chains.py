@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from math import log
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -73,7 +74,9 @@ def _file_of(function: Any) -> ModuleType | None:
     """The file of this tree that holds the compiled text of a built-in target's function."""
     name = getattr(function, "__module__", None) or ""
     stem = next((name.removeprefix(tree) for tree in TREES if name.startswith(tree)), "")
-    return import_module(TREES[0] + stem) if stem and not is_jitted(function) else None
+    if not stem or is_jitted(function) or find_spec(TREES[0] + stem) is None:
+        return None
+    return import_module(TREES[0] + stem)
 
 
 def log_density_at(built_in: Any, function: Any, parameters: Any, position: Any) -> Any:
@@ -121,6 +124,12 @@ def _no_hessian(g, position, *parameters):
 def accepts(u, log_ratio):
     """Log u < log ratio; the logarithm is taken of positive numbers only."""
     return (log(u) if u > 0 else -np.inf if u == 0 else np.nan) < log_ratio
+
+
+@numba.njit(cache=True)
+def product(cotangent, factor):
+    """0 where the cotangent is 0 even if the factor is infinite or nan."""
+    return cotangent * factor if cotangent != 0 else 0.0
 
 
 def rows(array: np.ndarray) -> np.ndarray:

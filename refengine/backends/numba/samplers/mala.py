@@ -17,6 +17,7 @@ from refengine.backends.numba.samplers._chains import (
     line,
     log_density_at,
     loop_over_chains,
+    product,
     rows,
 )
 from refengine.samplers import mala as reference
@@ -92,11 +93,6 @@ def _log_ratio(at_x, at_y, a, slope_x, slope_y, z):
 
 
 @numba.njit(cache=True)
-def _product(cotangent, factor):
-    return cotangent * factor if cotangent != 0 else 0.0
-
-
-@numba.njit(cache=True)
 def _squares(z, a, slope_x, slope_y):
     """|z|^2 and |w|^2."""
     forward, reverse = 0.0, 0.0
@@ -153,15 +149,15 @@ def _loop(
             h = np.empty(size)
             for d in range(size):
                 w = z[b, d] + a * (slope_x[b, d] + slope_y[b, d])
-                to_slope[b, d] = -_product(a * (g_ratio[b] + g_reverse[b]), w)
+                to_slope[b, d] = -product(a * (g_ratio[b] + g_reverse[b]), w)
                 h[d] = g_slope_y[b, d] + moved * g_slope_after[b, d] + to_slope[b, d]
             bent = hessian_product_at(target, gradient_vjp, parameters, h, y[b])
             for d in range(size):
                 s = slope_x[b, d] + slope_y[b, d]
-                to_y = g_y[b, d] + moved * g_after[b, d] + _product(pushed, slope_y[b, d]) + bent[d]
+                to_y = g_y[b, d] + moved * g_after[b, d] + product(pushed, slope_y[b, d]) + bent[d]
                 to_x[b, d] = to_y + stayed * g_after[b, d]
                 to_slope[b, d] += epsilon * to_y + stayed * g_slope_after[b, d]
-                to_z[b, d] = 2 * a * to_y - _product(g_forward[b] + g_reverse[b], z[b, d])
-                to_z[b, d] -= _product(a * (g_ratio[b] + g_reverse[b]), s)
+                to_z[b, d] = 2 * a * to_y - product(g_forward[b] + g_reverse[b], z[b, d])
+                to_z[b, d] -= product(a * (g_ratio[b] + g_reverse[b]), s)
     results = y, slope_y, after, slope_after, to_x, to_slope, to_z
     return results, (at_y, forward, reverse, ratio, at_after, to_density), accepted
