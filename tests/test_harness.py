@@ -85,6 +85,7 @@ def corruptions(operation: Operation) -> tuple[Corruption, ...]:
         return (next_index,)
     if not checks.elementwise(operation):
         planned = (*EVERYWHERE, off_by_one_row) if rows_differ(operation) else EVERYWHERE
+        planned = planned if last_differs_from_zero(operation) else tuple(c for c in planned if c is not dropped_term)
         single = list(load(operation.path).cases[0].value) == ["value"]
         return tuple(corrupt for corrupt in planned if not single or changes(operation, corrupt))
     planned = (*EVERYWHERE, *(ELEMENTWISE if len(operation.differentiable) > 1 else ELEMENTWISE[:2]))
@@ -95,6 +96,15 @@ def rows_differ(operation: Operation) -> bool:
     """Whether rows off by one would show: those of a function of the mean all have one slope."""
     slopes = [np.asarray(getattr(g, "hi", g)) for c in load(operation.path).cases for g in c.gradients.values()]
     return any(not np.array_equal(np.roll(g, 1, axis=0) if g.ndim else 2 * g, g, equal_nan=True) for g in slopes)
+
+
+def last_differs_from_zero(operation: Operation) -> bool:
+    """Whether the last cotangent is ever above 0: uniforms that only decide have none."""
+    last = operation.differentiable[-1].partition(".")[0]
+    slopes = [
+        g for c in load(operation.path).cases for name, g in c.gradients.items() if name.partition(".")[0] == last
+    ]
+    return any(np.any(np.asarray(getattr(g, "hi", g)) != 0) for g in slopes)
 
 
 def changes(operation: Operation, corrupt: Corruption) -> bool:

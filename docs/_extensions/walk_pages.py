@@ -110,14 +110,50 @@ def api(homes: dict[str, str]) -> str:
     return "".join(title(head, "-") + documented(import_module(name), homes) for head, name in sections.items())
 
 
-def family_page(family: str, files: list[Any]) -> str:
+def own_names(package: Any, homes: dict[str, str]) -> list[str]:
+    """What a package exports from its private files, and no page has yet."""
+    homes_of = {name: getattr(getattr(package, name), "__module__", "") for name in getattr(package, "__all__", ())}
+    private = {name: home for name, home in homes_of.items() if home.startswith(f"{package.__name__}._")}
+    return [name for name, home in private.items() if f"{home}.{name}" not in homes]
+
+
+def with_own_names(package: Any, homes: dict[str, str]) -> str:
+    """The names that are functions and classes of a package itself."""
+    body = ""
+    for name in own_names(package, homes):
+        thing = getattr(package, name)
+        homes[f"{thing.__module__}.{name}"] = package.__name__
+        kind = "autoclass" if inspect.isclass(thing) else "autofunction"
+        members = "   :members:\n" if inspect.isclass(thing) else ""
+        body += f".. {kind}:: {package.__name__}.{name}\n{members}\n"
+    return body
+
+
+def introduction(package: Any) -> str:
+    """The docstring of a package, whose names mean its own."""
+    return f".. py:currentmodule:: {package.__name__}\n\n{inspect.getdoc(package) or ''}\n\n"
+
+
+def package_page(package: Any, homes: dict[str, str]) -> str:
+    """A package below a family whose functions stand in private files."""
+    return title(package.__name__.removeprefix("refengine.")) + introduction(package) + with_own_names(package, homes)
+
+
+def packages_below(family: str) -> Iterator[Any]:
+    """The packages of a family that export names of their own."""
+    found = pkgutil.walk_packages(import_module(f"refengine.{family}").__path__, f"refengine.{family}.")
+    yield from (import_module(info.name) for info in found if info.ispkg)
+
+
+def family_page(family: str, files: list[Any], homes: dict[str, str]) -> str:
     package = import_module(f"refengine.{family}")
     names = [m.__name__.removeprefix("refengine.") for m in files]
-    body = title(family) + (inspect.getdoc(package) or "") + "\n\n"
+    body = title(family) + introduction(package)
     if not files:
         return body + "This version has no operations in this family.\n"
     body += table(("Module", "What it holds"), ((f":doc:`{n}`", summary(m)) for n, m in zip(names, files, strict=True)))
-    return body + ".. toctree::\n   :hidden:\n\n" + "".join(f"   {name}\n" for name in names)
+    body += ".. toctree::\n   :hidden:\n\n" + "".join(f"   {name}\n" for name in names) + "\n"
+    return body + with_own_names(package, homes)
 
 
 def families_table() -> str:
@@ -279,7 +315,9 @@ def generate(app: Any) -> None:
         mine = [m for m in files if m.__name__.startswith(f"refengine.{family}.")]
         mine = [m for m in mine if not m.__name__.rpartition(".")[2].startswith("_")]
         pages |= {f"reference/{m.__name__.removeprefix('refengine.')}.rst": module_page(m, homes) for m in mine}
-        pages[f"reference/{family}.rst"] = family_page(family, mine)
+        below = [package for package in packages_below(family) if own_names(package, homes)]
+        pages |= {f"reference/{p.__name__.removeprefix('refengine.')}.rst": package_page(p, homes) for p in below}
+        pages[f"reference/{family}.rst"] = family_page(family, [*mine, *below], homes)
     pages["_generated/families.rst"] = families_table()
     write(pages)
 

@@ -21,11 +21,12 @@ def integers(key: Words, counter: Words, *, low: int = 0, high: int, generator: 
               w_i < n \lfloor 2^{64} / n \rfloor
 
     Every residue has the same number of words :math:`w_i` of 64 bits below that bound. A word at or above it is
-    rejected; the word at its place in the block of the same key and of a counter whose last word is one larger (modulo
-    the word's size) stands for it, and so on: leave the last word of counters alone to keep blocks apart. Less than
-    :math:`n / 2^{64}` of all words are rejected. Words and ``generator`` are those of `uniform`. key: (..., 2) or
-    (..., 4), counter: (..., 4), their leading axes broadcast; result (..., 2) or (..., 4), int64. low and high are
-    whole numbers with -2^63 <= low < high <= 2^63. Raises ValueError for others, TypeError unless they are integers.
+    rejected; the word at its place in the block of the same key and of a counter whose last word is one larger
+    (modulo the word's size) stands for it, and so on: leave the last word of counters alone to keep blocks apart.
+    Less than :math:`n / 2^{64}` of all words are rejected. Words and ``generator`` are those of
+    :func:`refengine.random.uniform`. key: (..., 2) or (..., 4), counter: (..., 4), their leading axes broadcast;
+    result (..., 2) or (..., 4), int64. low and high are whole numbers with -2^63 <= low < high <= 2^63. Raises
+    ValueError for others, TypeError unless they are integers.
     Source: Lemire (2019), Fast random integer generation in an interval, algorithm 3 (the method of OpenBSD).
 
     >>> integers([0, 0], [[0, 0, 0, 0], [1, 0, 0, 0]], low=1, high=7).tolist()

@@ -19,10 +19,10 @@ def uniform(key: Words, counter: Words, *, generator: str = "philox") -> Array:
 
     with the block's words :math:`w_i` of 64 bits. ``generator`` is "philox", whose block gives two, :math:`w_i =
     c_{2i} + 2^{32} c_{2i+1}`, or "threefry", which gives four. key: (..., 2) or (..., 4), counter: (..., 4) as in
-    `philox` and `threefry`, their leading axes broadcast; result (..., 2) or (..., 4), float64. All of the 2^52
-    values are equally likely and exact in float64; they lie symmetrically about 1/2, their mean is 1/2 exactly, and
-    the smallest is 2^-53, the largest 1 - 2^-53: logarithms and quantiles are finite on either side. NumPy takes
-    multiples of 2^-53, 0 among them; cuRAND leaves 0 out and lets 1 in.
+    :func:`refengine.random.philox` and :func:`refengine.random.threefry`, their leading axes broadcast; result (...,
+    2) or (..., 4), float64. All of the 2^52 values are equally likely and exact in float64; they lie symmetrically
+    about 1/2, their mean is 1/2 exactly, and the smallest is 2^-53, the largest 1 - 2^-53: logarithms and quantiles
+    are finite on either side. NumPy takes multiples of 2^-53, 0 among them; cuRAND leaves 0 out and lets 1 in.
     Source: Salmon et al. (2011) for the words; the lattice is this library's.
 
     >>> bool((uniform([0, 0], [0, 0, 0, 0]) * 2**53 % 2 == 1).all())

@@ -41,7 +41,7 @@ def log_density(position: Real, log_weights: Real) -> Array:
     """
     xp, dtype, x, weights, picked = _checked(position, log_weights)
     value = xp.sum(xp.where(picked, weights, xp.zeros_like(weights)), axis=-1)
-    value = xp.where(xp.any(picked, axis=-1), value, xp.where(xp.isnan(x), xp.nan, -xp.inf))
+    value = xp.where(xp.any(picked, axis=-1), value, xp.where(xp.isnan(x), x, -xp.inf))
     return xp.astype(value, dtype, copy=False)
 
 

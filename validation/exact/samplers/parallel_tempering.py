@@ -42,7 +42,8 @@ def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
         schedule = "even" if count == 2 else schedule
         pairs = len(range(schedule == "odd", count - 1, 2))
         spread = 3.0 if i < 44 else decades(rng, 1e-6, 1e4)
-        density = short(rng.normal(size=(*ladders, count)) * spread, 6)
+        density = rng.normal(size=(*ladders, count)) * spread
+        density = short(density, 6) if i < 44 else density
         flags: tuple[str, ...] = () if i < 44 else ("HUGE_PARAMETER",)
         u = uniforms(rng, (*ladders, pairs))
         if i % 8 == 7:
