@@ -12,6 +12,7 @@ from refengine._arrays import check_number, check_option, check_switch, namespac
 from refengine.domains import Array
 
 ALIGNMENTS = ("top_left", "bottom_right")
+SOFTCAP_ORDERS = ("before_bias", "after_bias")
 EMPTY_ROWS = ("zero", "nan", "mean", "error")
 
 
@@ -28,6 +29,7 @@ class Options(NamedTuple):
     keep_mask: Array | None = None
     keep_probability: float = 1
     query_mask: Array | None = None
+    softcap_order: str = "before_bias"
 
 
 class Checked(NamedTuple):
@@ -142,6 +144,7 @@ def _scores_shape(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
 def _check_constants(options: Options) -> None:
     check_option("alignment", options.alignment, ALIGNMENTS)
     check_option("empty_row", options.empty_row, EMPTY_ROWS)
+    check_option("softcap_order", options.softcap_order, SOFTCAP_ORDERS)
     check_switch("causal", options.causal)
     if options.scale is not None:
         check_number("scale", options.scale)

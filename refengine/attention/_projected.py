@@ -132,7 +132,7 @@ def _from_average(
     if "b_key" in a:
         found["b_key"] = 0 * xp.abs(a["b_key"]) if inner.softcap is None else _key_bias(c, inner, rows, dbias, a)
     if "bias" in a:
-        found["bias"] = of_shift(unbroadcast(dbias, a["bias"]), c.shape[-1])
+        found["bias"] = of_shift(unbroadcast(dbias, a["bias"]), c, inner)
     return found
 
 

@@ -16,6 +16,7 @@ class Rows(NamedTuple):
     attended: Any
     empty: Any  # (..., H, Q, 1): queries that attend to no key and are no padding
     slope: Any  # the derivative of a score to its dot product of query and key
+    bias_slope: Any  # and to its bias
     q: Any
     k: Any  # one head for each head of q
 
@@ -26,20 +27,23 @@ def rows_of(c: Checked, options: Options, place: int | None = None) -> Rows:
     ``place`` is the key at which the first query stands, where the alignment does not say it.
     """
     xp, q, k, bias = c.xp, _float64(c, "q"), for_each_head(c, _float64(c, "k")), c.arrays["bias"]
-    scores, slope = c.scale * xp.matmul(q, xp.matrix_transpose(k)), c.scale
+    after = options.softcap_order == "after_bias"
+    scores, cap_slope = c.scale * xp.matmul(q, xp.matrix_transpose(k)), 1.0
+    scores = scores + bias if bias is not None and after else scores
     if options.softcap is not None:
         near = xp.exp(-2 * xp.abs(scores / options.softcap))
-        slope = c.scale * 4 * near / (1 + near) ** 2  # 1 - tanh^2, which cancels where tanh saturates
+        cap_slope = 4 * near / (1 + near) ** 2  # 1 - tanh^2, which cancels where tanh saturates
         scores = options.softcap * xp.tanh(scores / options.softcap)
     attended = xp.broadcast_to(_positions(xp, options, c.shape[-2], c.shape[-1], place), c.shape)
     attended = attended if c.mask is None else attended & c.mask
     if bias is not None:
-        scores, attended = scores + bias, attended & (bias != -xp.inf)
+        scores, attended = scores if after else scores + bias, attended & (bias != -xp.inf)
     empty = ~xp.any(attended, axis=-1, keepdims=True)
     empty = empty if c.query_mask is None else empty & c.query_mask[..., None]
     if options.empty_row == "error":
         check_no_empty_row(empty[..., 0])
-    return Rows(xp.where(attended, scores, -xp.inf), attended, empty, slope, q, k)
+    bias_slope = cap_slope if after else 1.0
+    return Rows(xp.where(attended, scores, -xp.inf), attended, empty, c.scale * cap_slope, bias_slope, q, k)
 
 
 def exponentials(xp: Any, rows: Rows) -> tuple[Any, Any]:
@@ -113,13 +117,14 @@ def scores_backward(c: Checked, rows: Rows, ds: Any, empty_row: str) -> tuple[An
     if empty_row == "nan" and c.arrays["g"].shape[-1]:
         dq = xp.where(rows.empty, xp.nan, dq)
     dk = selected_sum(xp, xp.matrix_transpose(rows.attended), xp.matrix_transpose(du), rows.q)
-    dbias = None if bias is None else unbroadcast(ds, bias, c.dtype)
+    dbias = None if bias is None else unbroadcast(xp.where(rows.attended, ds * rows.bias_slope, 0.0), bias, c.dtype)
     return unbroadcast(dq, c.arrays["q"], c.dtype), over_group(c, dk, c.arrays["k"]), dbias
 
 
-def of_shift(dbias: Any, keys: int) -> Any:
+def of_shift(dbias: Any, c: Checked, options: Options) -> Any:
     """A bias that is one number for all keys changes nothing: its cotangent is exactly 0, not what rounding leaves."""
-    return dbias if dbias.ndim and dbias.shape[-1] == keys else 0 * dbias
+    capped = options.softcap is not None and options.softcap_order == "after_bias"
+    return dbias if capped or (dbias.ndim and dbias.shape[-1] == c.shape[-1]) else 0 * dbias
 
 
 def selected_sum(xp: Any, chosen: Any, a: Any, b: Any) -> Any:

@@ -51,7 +51,7 @@ def rows_of_scores(scores: Any, mask: Any, empty_row: str) -> Rows:
             first, index = divmod(first, size)
             place.insert(0, index)
         raise ValueError(f"every row must attend to a key with empty_row='error': row {tuple(place)} has none")
-    return Rows(xp.where(attended, scores, -xp.inf), attended, empty, 1.0, None, None)
+    return Rows(xp.where(attended, scores, -xp.inf), attended, empty, 1.0, 1.0, None, None)
 
 
 def weigh(scores: Any, mask: Any, empty_row: str) -> Weights:

@@ -7,9 +7,11 @@ Every function takes the same constants. A query attends to the keys that *all* 
   key: "top_left" counts both from the start, "bottom_right" places query i at i + K - Q;
 - ``window=(left, right)``: at most so many keys before and after the query's place, ends included; None = no limit.
 
-``scale=None`` means 1 / sqrt(D). ``softcap=c``, positive and finite, bounds scores to c tanh(s / c), before bias and
-masks. Keys and values may have fewer heads: head h of q reads head h // (H / H_kv). Whatever is not attended is left
-out, never multiplied by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0.
+``scale=None`` means 1 / sqrt(D). ``softcap=c``, positive and finite, bounds scores to c tanh(s / c), before masks and
+before the bias, or after the bias by ``softcap_order="after_bias"``; what is masked stays so in either order. Keys and
+values may have fewer heads: head h of q reads head h // (H / H_kv). Whatever is not attended is left out, never
+multiplied by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0.
+
 A query that attends to no key (also: K = 0) is an empty row, for which ``empty_row`` states the rule. What
 ``query_mask`` (broadcast to (..., H, Q), True = a query) leaves out is padding: it attends to nothing, and its row is 0
 (its log-sum-exp -inf) with zero gradients whatever the rule.
@@ -60,6 +62,7 @@ def attention(
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
     query_mask: Mask | None = None,
+    softcap_order: str = "before_bias",
 ) -> Array:
     r"""Values averaged with the softmax of scaled query-key products as weights.
 
@@ -81,9 +84,8 @@ def attention(
     >>> attention(q, k, np.array([[[1.0], [np.nan]]]), causal=True)  # the second key is later than the only query
     array([[[1.]]])
     """
-    options = Options(
-        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
-    )
+    who = (mask, causal, alignment, window)
+    options = Options(*who, scale, softcap, empty_row, keep_mask, keep_probability, query_mask, softcap_order)
     c = check(options, q=q, k=k, v=v, bias=bias)
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
@@ -107,11 +109,11 @@ def attention_value_and_vjp(
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
     query_mask: Mask | None = None,
+    softcap_order: str = "before_bias",
 ) -> tuple[Array, tuple[Array, ...]]:
     """`attention` and the cotangents of q, k, v (and bias, where it is given) in one pass; see `attention_vjp`."""
-    options = Options(
-        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
-    )
+    who = (mask, causal, alignment, window)
+    options = Options(*who, scale, softcap, empty_row, keep_mask, keep_probability, query_mask, softcap_order)
     c = check(options, q=q, k=k, v=v, bias=bias, g=g)
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     with np.errstate(all="ignore"):
@@ -138,6 +140,7 @@ def attention_vjp(
     keep_mask: Mask | None = None,
     keep_probability: float = 1,
     query_mask: Mask | None = None,
+    softcap_order: str = "before_bias",
 ) -> tuple[Array, ...]:
     r"""Cotangents of q, k, v, and of bias where it is given.
 
@@ -156,6 +159,7 @@ def attention_vjp(
     .. math:: \bar U = \bar S \operatorname{sech}^2(U / \kappa), \qquad \bar Q = c \, \bar U K, \qquad
         \bar K = c \, \bar U^\top Q,
 
+    (capped after the bias, :math:`S = \kappa \tanh((U + B) / \kappa)` and :math:`\bar B` is :math:`\bar U` summed),
     where :math:`\bar K` and :math:`\bar V` are summed over the heads of q that read the same head of k and v.
 
     Empty rows: "zero" has zero cotangents; "mean" sends :math:`G / K` to every value and 0 to q and k;
@@ -177,6 +181,7 @@ def attention_vjp(
         keep_mask=keep_mask,
         keep_probability=keep_probability,
         query_mask=query_mask,
+        softcap_order=softcap_order,
     )[1]
 
 
@@ -193,6 +198,7 @@ def weights(
     softcap: float | None = None,
     empty_row: str = "zero",
     query_mask: Mask | None = None,
+    softcap_order: str = "before_bias",
 ) -> Array:
     r"""The weights that `attention` gives to the keys.
 
@@ -205,7 +211,9 @@ def weights(
     array([[[1. , 0. ],
             [0.5, 0.5]]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias)
     with np.errstate(all="ignore"):
         return c.xp.astype(softmax(c.xp, rows_of(c, options), empty_row), c.dtype, copy=False)
@@ -225,6 +233,7 @@ def weights_vjp(
     softcap: float | None = None,
     empty_row: str = "zero",
     query_mask: Mask | None = None,
+    softcap_order: str = "before_bias",
 ) -> tuple[Array, ...]:
     r"""Cotangents of q and k, and of bias where it is given.
 
@@ -232,14 +241,16 @@ def weights_vjp(
 
     and from there as in `attention_vjp`. Empty rows: zero, or nan for the query under "nan".
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
     with np.errstate(all="ignore"):
         rows = rows_of(c, options)
         p = softmax(c.xp, rows, empty_row)
         dq, dk, dbias = scores_backward(c, rows, softmax_backward(c.xp, rows, p, c.arrays["g"]), empty_row)
-        return (dq, dk) if dbias is None else (dq, dk, of_shift(dbias, c.shape[-1]))
+        return (dq, dk) if dbias is None else (dq, dk, of_shift(dbias, c, options))
 
 
 def log_sum_exp(
@@ -254,6 +265,7 @@ def log_sum_exp(
     scale: float | None = None,
     softcap: float | None = None,
     query_mask: Mask | None = None,
+    softcap_order: str = "before_bias",
 ) -> Array:
     r"""The logarithm of the softmax's normaliser, by which partial attentions are merged.
 
@@ -265,7 +277,9 @@ def log_sum_exp(
     >>> log_sum_exp(np.zeros((1, 1, 1)), np.ones((1, 2, 1))).round(4)  # log 2
     array([[0.6931]])
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias)
     with np.errstate(all="ignore"):
         return c.xp.astype(log_sum_exp_of(c.xp, rows_of(c, options)), c.dtype, copy=False)
@@ -284,6 +298,7 @@ def log_sum_exp_vjp(
     scale: float | None = None,
     softcap: float | None = None,
     query_mask: Mask | None = None,
+    softcap_order: str = "before_bias",
 ) -> tuple[Array, ...]:
     r"""Cotangents of q and k, and of bias where it is given.
 
@@ -292,7 +307,9 @@ def log_sum_exp_vjp(
     and from there as in `attention_vjp`. A weight below 2.2e-308, of a score more than 708 under the largest, is a
     subnormal number with few digits; where only such weights carry a gradient, it has no more.
     """
-    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape[:-1])
     with np.errstate(all="ignore"):
@@ -305,4 +322,4 @@ def log_sum_exp_vjp(
 def _backward(c: Checked, options: Options, rows: Rows, p: Array) -> tuple[Array, ...]:
     ds, dv = average_backward(c, options, rows, p, c.arrays["g"])
     dq, dk, dbias = scores_backward(c, rows, ds, options.empty_row)
-    return (dq, dk, dv) if dbias is None else (dq, dk, dv, of_shift(dbias, c.shape[-1]))
+    return (dq, dk, dv) if dbias is None else (dq, dk, dv, of_shift(dbias, c, options))

@@ -5,8 +5,9 @@ Each block gives its own average and the logarithm of its softmax's normaliser, 
     parts = [part(q, k[..., a:b, :], v[..., a:b, :], causal=True, place=-a) for a, b in blocks]
     merged = merge(*(np.stack(field) for field in zip(*parts)))     # in any order and any grouping
 
-The options of `part` are those of `refengine.attention.dot_product`, but for two: ``place`` says where the block lies,
-as an alignment cannot, and an empty row is 0 with log-sum-exp -inf, which weighs nothing in a merge.
+The options of `part` are those of `refengine.attention.dot_product`, but for these: ``place`` says where the block
+lies, as an alignment cannot; an empty row, padding too, is 0 with log-sum-exp -inf, which weighs nothing in a merge;
+and a cap comes before the bias.
 """
 
 from __future__ import annotations

@@ -92,6 +92,7 @@ def _rows(
     scale: float | None = None,
     softcap: float | None = None,
     query_mask: Any = None,
+    softcap_order: str = "before_bias",
 ) -> Iterator[tuple[Row, Any, dict[int, Number] | None]]:
     """For every query its index, itself, and its scores by key, of the keys that it attends to; None for padding."""
     *_, queries, keys = shape
@@ -109,8 +110,9 @@ def _rows(
             outside = (left is not None and j < place - left) or (right is not None and j > place + right)
             if mask[row][j] and not late and not outside and float(bias[row][j]) != -inf:
                 score = factor * sum((a * b for a, b in zip(q[row], k[row[:-1]][j], strict=True)), number(0))
+                score = score + bias[row][j] if softcap_order == "after_bias" else score
                 score = score if softcap is None else number(softcap) * tanh(score / number(softcap))
-                scores[j] = score + bias[row][j]
+                scores[j] = score if softcap_order == "after_bias" else score + bias[row][j]
         yield row, q[row], scores if asks[row] else None
 
 
@@ -341,6 +343,17 @@ def _options(rng: np.random.Generator) -> Iterator[Draw]:
     bias = np.array([[0.5, -inf, 8.0], [-4.0, 0.25, -inf]])  # the cap comes before bias and masks
     yield Draw(_qkv(rng, size=3.0) | {"bias": bias}, {"softcap": 1.5}, ("SUPPORT_EDGE",), difficulty=3)
     yield Draw(_qkv(rng, size=3.0), {"softcap": 1.5, "causal": True}, difficulty=2)
+    orders = {order: {"softcap_order": order} for order in ("before_bias", "after_bias")}
+    for shape in ((2, 3), (3,), (2, 1), (2, 2, 3)):
+        arrays = _qkv(rng, heads=(2, 2), size=2.0) | {"bias": _normal(rng, *shape)}
+        yield Draw(
+            arrays, {"softcap": 1.5} | orders["after_bias"], (), 3, alternatives={"before_bias": orders["before_bias"]}
+        )
+    arrays, masked = _qkv(rng, size=3.0) | {"bias": bias}, {"mask": np.array([[True, True, False], [True, True, True]])}
+    for order, other in (("before_bias", "after_bias"), ("after_bias", "before_bias")):
+        constants = {"softcap": 1.5} | masked | orders[order]
+        yield Draw(arrays, constants, ("SUPPORT_EDGE",), 4, alternatives={other: orders[other]})
+    yield Draw(_qkv(rng) | {"bias": _normal(rng, 2, 3)}, orders["after_bias"], (), 2)
 
 
 def _padded(rng: np.random.Generator) -> Iterator[Draw]:

@@ -61,7 +61,7 @@ def draw_part(rng: np.random.Generator) -> Iterator[Draw]:
         constants = dict(draw.constants)
         rule, alignment = constants.pop("empty_row", "zero"), constants.pop("alignment", "top_left")
         queries, keys = draw.arguments["q"].shape[-2], draw.arguments["k"].shape[-2]
-        if rule == "zero" and "query_mask" not in constants and (keys or i % 2):
+        if rule == "zero" and constants.keys().isdisjoint(("query_mask", "softcap_order")) and (keys or i % 2):
             if constants.get("causal") or "window" in constants:
                 moved = 0 if "MASKED_NAN" in draw.flags else i % 2
                 constants["place"] = (keys - queries if alignment == "bottom_right" else 0) + moved

@@ -161,14 +161,16 @@ def _meet(
                     _tile(p, ds, slope, queries, g, t, x, z, y, b, h, i0, j0)
                     if y.kind == ATTENTION:
                         add_product(dv[b, key_head, j0 : j0 + columns], p, y.g[b, h, i0 : i0 + rows], x.finite)
+                    if t.softcap > 0 and t.after_bias:
+                        _times_slope(ds, slope)
                     if t.has_bias:
                         for r in range(rows):
                             # a bias that all queries share needs one sum a block, not a row a query
                             row = i0 + r if dbias.shape[2] == t.q.shape[2] else i0 // t.rows
                             dbias[b, h, row, j0 : j0 + columns] += ds[:, r]
-                    if t.softcap > 0:
+                    if t.softcap > 0 and not t.after_bias:
                         _times_slope(ds, slope)
-                    else:
+                    elif t.softcap == 0:
                         _add_rows(ds, part, y.residue[b, h, i0 : i0 + rows])
                     add_product(dk[b, key_head, j0 : j0 + columns], ds, t.q[b, h, i0 : i0 + rows], x.finite)
                     keys = t.k[b, key_head, j0 : j0 + columns]

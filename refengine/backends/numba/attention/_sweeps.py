@@ -98,7 +98,8 @@ def _scores(c: Checked, options: Options, place: int | None, dtype: Any) -> Scor
     has_bias, has_mask = c.arrays["bias"] is not None, c.mask is not None
     softcap = float(options.softcap or 0)
     parts = min(-(-PIECES // max(prod(k.shape[:2]), 1)), -(-queries // rows), -(-keys // TILE))
-    return Scores(q, k, bias, mask, first, last, has_bias, has_mask, c.scale, softcap, rows, max(parts, 1))
+    cap = softcap, options.softcap_order == "after_bias"
+    return Scores(q, k, bias, mask, first, last, has_bias, has_mask, c.scale, *cap, rows, max(parts, 1))
 
 
 def _values(c: Checked, options: Options, dtype: Any) -> Values:

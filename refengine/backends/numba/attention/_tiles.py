@@ -26,6 +26,7 @@ class Scores(NamedTuple):
     has_mask: bool
     scale: Any
     softcap: Any  # 0: none
+    after_bias: bool  # the cap
     rows: int  # queries in a block
     parts: int  # into which keys and queries are cut for the way back
 
@@ -74,14 +75,21 @@ def fill_scores(s: Any, slope: Any, queries: Any, t: Any, b: int, h: int, i0: in
             for r in range(rows):
                 if j0 + j < t.first[i0 + r] or j0 + j >= t.last[i0 + r]:
                     s[j, r] = -inf
-    if t.softcap > 0:
-        for j in range(columns):
-            for r in range(rows):
-                if s[j, r] != -inf:
-                    s[j, r], slope[j, r] = capped(s[j, r], t.softcap)
+    if t.softcap > 0 and not t.after_bias:
+        _cap(s, slope, t.softcap)
     if t.has_bias or t.has_mask:
         for r in range(rows):
             _add_bias(s[:, r], row_of(t.bias, b, h, i0 + r), row_of(t.mask, b, h, i0 + r), t, j0)
+    if t.softcap > 0 and t.after_bias:
+        _cap(s, slope, t.softcap)
+
+
+@numba.njit(cache=True)
+def _cap(s: Any, slope: Any, softcap: Any) -> None:
+    for j in range(s.shape[0]):
+        for r in range(s.shape[1]):
+            if s[j, r] != -inf:
+                s[j, r], slope[j, r] = capped(s[j, r], softcap)
 
 
 @numba.njit(cache=True)

@@ -29,10 +29,10 @@ def attention(
     keep_mask=None,
     keep_probability=1,
     query_mask=None,
+    softcap_order="before_bias",
 ):
-    options = Options(
-        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
-    )
+    who = (mask, causal, alignment, window)
+    options = Options(*who, scale, softcap, empty_row, keep_mask, keep_probability, query_mask, softcap_order)
     c = check(options, q=q, k=k, v=v, bias=bias)
     *_, out = swept(c, options)
     return shaped(out, c)
@@ -56,16 +56,16 @@ def attention_value_and_vjp(
     keep_mask=None,
     keep_probability=1,
     query_mask=None,
+    softcap_order="before_bias",
 ):
-    options = Options(
-        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
-    )
+    who = (mask, causal, alignment, window)
+    options = Options(*who, scale, softcap, empty_row, keep_mask, keep_probability, query_mask, softcap_order)
     c = check(options, q=q, k=k, v=v, bias=bias, g=g)
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     t, x, z, out = swept(c, options)
     dq, dk, dv, dbias = swept_back(c, ATTENTION, t, x, z, out)
     value = shaped(out, c)
-    return value, ((dq, dk, dv) if bias is None else (dq, dk, dv, _of_shift(dbias, c)))
+    return value, ((dq, dk, dv) if bias is None else (dq, dk, dv, _of_shift(dbias, c, options)))
 
 
 @kernel_of(reference.attention_vjp)
@@ -86,10 +86,10 @@ def attention_vjp(
     keep_mask=None,
     keep_probability=1,
     query_mask=None,
+    softcap_order="before_bias",
 ):
-    options = Options(
-        mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
-    )
+    who = (mask, causal, alignment, window)
+    options = Options(*who, scale, softcap, empty_row, keep_mask, keep_probability, query_mask, softcap_order)
     return attention_value_and_vjp(g, q, k, v, bias, **options._asdict())[1]
 
 
@@ -107,8 +107,11 @@ def weights(
     softcap=None,
     empty_row="zero",
     query_mask=None,
+    softcap_order="before_bias",
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias)
     t, x, z, _ = swept(c, options)
     out = np.empty((*t.q.shape[:-1], c.shape[-1]))
@@ -131,12 +134,15 @@ def weights_vjp(
     softcap=None,
     empty_row="zero",
     query_mask=None,
+    softcap_order="before_bias",
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, empty_row, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
     dq, dk, _, dbias = swept_back(c, WEIGHTS, *swept(c, options))
-    return (dq, dk) if bias is None else (dq, dk, _of_shift(dbias, c))
+    return (dq, dk) if bias is None else (dq, dk, _of_shift(dbias, c, options))
 
 
 @kernel_of(reference.log_sum_exp)
@@ -152,8 +158,11 @@ def log_sum_exp(
     scale=None,
     softcap=None,
     query_mask=None,
+    softcap_order="before_bias",
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias)
     _, _, z, _ = swept(c, options)
     return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1]).astype(c.dtype, copy=False)
@@ -173,15 +182,20 @@ def log_sum_exp_vjp(
     scale=None,
     softcap=None,
     query_mask=None,
+    softcap_order="before_bias",
 ):
-    options = Options(mask, causal, alignment, window, scale, softcap, query_mask=query_mask)
+    options = Options(
+        mask, causal, alignment, window, scale, softcap, query_mask=query_mask, softcap_order=softcap_order
+    )
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape[:-1])
     dq, dk, _, dbias = swept_back(c, LOG_SUM_EXP, *swept(c, options))
     return (dq, dk) if bias is None else (dq, dk, dbias)
 
 
-def _of_shift(dbias: np.ndarray, c: Checked) -> np.ndarray:
-    """The sum over all keys of a row is 0, whatever rounding says."""
+def _of_shift(dbias: np.ndarray, c: Checked, options: Options) -> np.ndarray:
+    """The sum over all keys of a row is 0, whatever rounding says, unless a cap comes in between."""
+    if options.softcap is not None and options.softcap_order == "after_bias":
+        return dbias
     constant_in_row = c.shape[-1] != (dbias.shape or (0,))[-1]
     return np.where(np.isnan(dbias), np.nan, 0.0).astype(dbias.dtype) if constant_in_row else dbias
