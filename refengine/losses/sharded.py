@@ -10,7 +10,7 @@ compute its own gradients, and its part of the rows' gradients, alone::
     value = loss(merged)
     dx, dw = gradients(1.0, x, w, labels, head, merged, start=first)           # on each machine; dx is summed over all
 
-That is so for any cut, into empty shards too. Every head that is a softmax has a function ``head``:
+That is so for any cut, into empty shards too. These heads have a function ``head``:
 
 - arcface, combined_margin, cosface, normface, sphereface, w_norm_softmax, and adacos with its fixed scale: as above,
   with numba kernels; all others have the shared text. l_softmax, whose margin 1 leaves the inner products;

@@ -380,6 +380,21 @@ def test_vectors_without_direction_in_blocks_of_all_heads(said: str, zeros: str)
         np.testing.assert_allclose(got, right, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("cuts", [[4], [1, 1, 7]], ids=str)
+def test_partial_fc_whose_shards_sample_for_themselves(cuts: list[int]) -> None:
+    ends, uniforms = [0, *cuts, C], RNG.uniform(size=C)
+    sampled = [
+        first + partial_fc.sample(Y[(first <= Y) & (end > Y)] - first, uniforms[first:end], rate=0.5)
+        for first, end in pairwise(ends)
+        if end > first
+    ]
+    kept = np.concatenate(sampled)
+    sizes = np.cumsum([len(part) for part in sampled])[:-1].tolist()
+    value, (wanted_x, wanted_w) = partial_fc.loss_value_and_vjp(1.0, X, W, Y, kept, scale=S)
+    found = in_shards("numpy", combined_margin.head(scale=S), sizes, 1.0, X, W[kept], np.searchsorted(kept, Y))
+    agree(found, (value, (wanted_x, wanted_w[kept])))
+
+
 def test_inner_products_with_a_bias_in_shards(backend: str) -> None:
     bias = RNG.normal(size=C)
     x, w = np.column_stack([X, np.ones(N)]), np.column_stack([W, bias])
