@@ -41,6 +41,7 @@ Cosine = Annotated[Array, Interval(-1, 1, closed=True)]
 Target: TypeAlias = Callable[[Any, Any, Any], tuple[Any, ...]]
 Others: TypeAlias = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 SlopesOf: TypeAlias = Callable[[Any, Any, Any, Any, Any, Any], tuple[Any, ...]]
+Bind: TypeAlias = Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
 
 
 def check_scale(scale: Any, name: str = "scale") -> float:
@@ -212,6 +213,11 @@ class Head(NamedTuple):
     """A head with its constants: what its module's function ``head`` gives, for `refengine.losses.sharded`.
 
     ``name``, its module's, and ``constants``, those of the target, tell a backend which of its kernels is this head's.
+    Where the target depends on the rows, or a class has several vectors (``sub_centers``: weight is (C, K, D)),
+    ``bind(xp, x, weight, y)`` gives the head for these rows, one vector a class and place, and the labels among those.
+    ``by_label``: others looks at the label's angle. ``turn(xp, c, sine)``: dt / d(length of x), (N,).
+    ``penalty(xp, x)``: what a row's loss has beside the softmax, and its derivative to the length. ``with_label``:
+    whether the label belongs to the denominator.
     """
 
     scale: Any
@@ -219,6 +225,14 @@ class Head(NamedTuple):
     weight_length: bool = False
     name: str = ""
     constants: tuple[Any, ...] = ()
+    others: Others = cosines
+    slopes_of: SlopesOf = no_slopes
+    bind: Bind | None = None
+    sub_centers: bool = False
+    by_label: bool = False
+    turn: Callable[[Any, Any, Any], Any] | None = None
+    penalty: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    with_label: bool = True
 
 
 class Rows(NamedTuple):
@@ -257,10 +271,12 @@ def beside(
     target: Target,
     weight_length: bool = False,
     others: Others = cosines,
+    angles: tuple[Any, Any] | None = None,
 ) -> Rows:
     """The logits over their amplitude, z, with the directions, lengths and targets from which they come.
 
-    A label that is no index of weight belongs to a class elsewhere: all classes here are others to that row.
+    A label that is no index of weight belongs to a class elsewhere: all classes here are others to that row. For
+    ``others`` that looks at the label, ``angles`` gives cosine and sine of all labels' angles, (N,) each.
     """
     hot = one_hot(xp, y, weight.shape[0])
     (unit, *length_x), (unit_w, *length_w) = direction(xp, x), direction(xp, weight)
@@ -279,17 +295,18 @@ def beside(
     own_c = xp.sum(xp.where(hot, c, 0.0), axis=1)
     if weight_length:
         own_c = xp.where(xp.take(length_w[0], y, axis=0)[:, 0] == 0, 1.0, own_c)
+    own_c, sine = (own_c, sine) if angles is None else angles
     value, fall, slope, *radial = target(xp, own_c, sine)
     radial = radial[0] if radial else value - slope * own_c
     steep = (sine < 1e-4) | (xp.abs(slope) > 4 * (xp.abs(value) + xp.abs(fall)))
     singular = steep & ~((slope == 1) & (radial == 0))
     at_label = tuple(v[:, None] for v in (value, fall, slope, radial, xp.abs(own_c) > 0.8, singular))
-    angles = c, own_c[:, None], sine[:, None]
-    z, other_slopes = others(xp, *angles)
+    all_angles = c, own_c[:, None], sine[:, None]
+    z, other_slopes = others(xp, *all_angles)
     z = xp.where(hot, value[:, None], z) * ((length_w[0] * length_w[1]).T if weight_length else 1.0)
     amplitude = length_x[0] * length_x[1] if scale is None else scale
     lengths = (unit, *length_x), (unit_w, *length_w)
-    return Rows(hot, *lengths, own, angles, other_slopes, at_label, z, amplitude, scale is None, weight_length)
+    return Rows(hot, *lengths, own, all_angles, other_slopes, at_label, z, amplitude, scale is None, weight_length)
 
 
 def pull(xp: Any, slopes: Array, rows: Rows) -> tuple[Any, Any, Any]:

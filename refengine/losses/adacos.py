@@ -11,7 +11,7 @@ from refengine._arrays import as_float64, check_option, check_shape, elementwise
 from refengine.distributions._counts import cotangents, finite, result
 from refengine.domains import Array, Integers, Interval, Labels, NonNegative, Positive, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, check_range
+from refengine.losses._heads import Cosine, Head, check_range
 from refengine.losses.cosine import similarity
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "exact_scale",
     "exact_scale_vjp",
     "fixed_scale",
+    "head",
     "loss",
     "loss_value_and_vjp",
     "loss_vjp",
@@ -33,6 +34,17 @@ TIMINGS = ("before", "after")
 STEPS = 60
 Classes = Annotated[Array, Integers(2)]
 Angle = Annotated[Array, Interval(0, pi / 2)]
+
+
+def head(classes: int) -> Head:
+    """The head with `fixed_scale` as a value, for `refengine.losses.sharded`; classes: all, in whatever shards.
+
+    It is NormFace's. Of `dynamic_scale`, which is a constant to the gradient, `refengine.losses.normface.head` makes
+    the head in the same way.
+    """
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        raise ValueError(f"classes must be an integer of at least 2, got {classes!r}")
+    return Head(sqrt(2) * log(classes - 1), _heads.plain, name="normface")
 
 
 def fixed_scale(classes: Classes) -> Array:

@@ -12,11 +12,12 @@ from refengine.distributions._counts import cotangents
 from refengine.domains import Array, Interval, Labels, NonNegative, Real
 from refengine.losses import _heads
 from refengine.losses._angle import shifted
-from refengine.losses._heads import Cosine, check_range, check_scale
+from refengine.losses._heads import Cosine, Head, Others, Target, check_range, check_scale
 from refengine.losses._rows import label_entropy, reduce, spread
 
 __all__ = [
     "Statistics",
+    "head",
     "logits",
     "logits_value_and_vjp",
     "logits_vjp",
@@ -38,6 +39,32 @@ class Statistics(NamedTuple):
 
     mean: NonNegative
     deviation: NonNegative
+
+
+def head(
+    *,
+    scale: float = 64.0,
+    margin: float = 0.4,
+    h: float = 0.333,
+    eps: float = 1e-3,
+    mean: float | None = None,
+    deviation: float | None = None,
+    ddof: int = 1,
+    boundary: str = "none",
+    clip_cos: float = 0.0,
+) -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`.
+
+    Without mean and deviation those of the rows count that a shard is given: all of the batch.
+    """
+    _check(scale, margin, boundary, clip_cos)
+    statistics = _check_statistics(h, eps, mean, deviation, ddof)
+
+    def bind(xp: Any, x: Array, weight: Array, y: Array) -> tuple[Head, Any, Any]:
+        target, others = _target(xp, x, margin, statistics, boundary, clip_cos)
+        return Head(scale, target, name="adaface", others=others), weight, y
+
+    return Head(scale, _heads.plain, name="adaface", bind=bind)
 
 
 def quality(
@@ -400,6 +427,16 @@ def _rows(
     clip_cos: float,
 ) -> tuple[Any, Any, Any]:
     """The losses, the softmax's slopes, and the rows beside the classes."""
+    target, others = _target(xp, x, margin, statistics, boundary, clip_cos)
+    rows = _heads.beside(xp, x, weight, y, scale, target, others=others)
+    losses, slopes = label_entropy(xp, rows.z, rows.hot, scale)
+    return losses, slopes, rows
+
+
+def _target(
+    xp: Any, x: Array, margin: float, statistics: tuple[Any, ...], boundary: str, clip_cos: float
+) -> tuple[Target, Others]:
+    """The target at the quality of these rows, and what the clip leaves of the other cosines."""
     h, eps, mean, deviation, ddof = statistics
     largest = xp.max(xp.abs(x), axis=1)
     norm = xp.sqrt(xp.sum((x / xp.where(largest == 0, 1.0, largest)[:, None]) ** 2, axis=1))
@@ -411,11 +448,7 @@ def _rows(
     def target(xp: Any, c: Any, sine: Any) -> tuple[Any, ...]:
         return _shifted(xp, c, sine, q, margin, boundary, clip_cos)[:3]
 
-    rows = _heads.beside(xp, x, weight, y, scale, target)
-    others, moves = _clipped(xp, rows.z, clip_cos)
-    rows = rows._replace(z=xp.where(rows.hot, rows.z, others))
-    losses, slopes = label_entropy(xp, rows.z, rows.hot, scale)
-    return losses, xp.where(rows.hot, slopes, slopes * moves), rows
+    return target, lambda xp, c, own, sine: _clipped(xp, c, clip_cos)
 
 
 def _check_quality(h: float, eps: float) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from refengine._arrays import check_labels, check_number, check_option, elementwise, promote
 from refengine.distributions._counts import cotangents, result
 from refengine.domains import Array, Labels, NonNegative, Real
+from refengine.losses._heads import Head
 from refengine.losses._pairs import (
     ANCHOR_REDUCTIONS,
     anchor_shares,
@@ -40,6 +41,7 @@ from refengine.losses._rows import REDUCTIONS, across, check_rows_and_classes, d
 __all__ = [
     "boundary_radius",
     "boundary_radius_vjp",
+    "head",
     "loss",
     "loss_class",
     "loss_class_value_and_vjp",
@@ -53,6 +55,26 @@ __all__ = [
 
 WEIGHTS = ("detached", "full")
 SCOPES = ("anchor", "batch")
+
+
+def head(*, gamma: float = 256.0, margin: float = 0.25, weights: str = "detached") -> Head:
+    """`loss_class` as a value, for `refengine.losses.sharded`; constants as there.
+
+    The logits of the shards are rounded on the scale of gamma, from which `loss_class` keeps its differences.
+    """
+    _check(gamma, margin, weights)
+
+    def target(xp: Any, c: Array, sine: Array) -> tuple[Any, Any, Any]:
+        gap = xp.where(c > 0, sine * sine / (1 + xp.abs(c)), 1 - c)
+        slope = margin + gap if weights == "detached" else 2 * gap
+        return (margin + gap) * (margin - gap), slope * sine, slope
+
+    def others(xp: Any, c: Array, own: Array, sine: Array) -> tuple[Any, Any]:
+        alpha = c + margin
+        slope = alpha if weights == "detached" else 2 * c
+        return tuple(xp.where(alpha > 0, v, 0 * c) for v in (alpha * (c - margin), slope))
+
+    return Head(gamma, target, name="circle", others=others)
 
 
 def loss_similarities(

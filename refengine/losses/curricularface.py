@@ -11,11 +11,12 @@ from refengine._arrays import as_float64, check_labels, check_option, check_shap
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
 from refengine.losses._angle import angular_margin
-from refengine.losses._heads import Cosine, check_range, check_scale
+from refengine.losses._heads import Cosine, Head, check_range, check_scale
 from refengine.losses._rows import one_hot
 from refengine.losses.arcface import BOUNDARIES
 
 __all__ = [
+    "head",
     "logits",
     "logits_value_and_vjp",
     "logits_vjp",
@@ -28,6 +29,16 @@ __all__ = [
 ]
 
 WEIGHS = ("old", "new")
+
+
+def head(t: Real, *, scale: float = 64.0, margin: float = 0.5, boundary: str = "none") -> Head:
+    """The head as a value, for `refengine.losses.sharded`, whose ``label_angles`` it needs; arguments as for `loss`.
+
+    The gradients have a third, that of t, to be summed over the shards.
+    """
+    xp, _, t = promote(t=t)
+    target, others, slopes_of = _head(xp, t, scale, margin, boundary)
+    return Head(scale, target, name="curricularface", others=others, slopes_of=slopes_of, by_label=True)
 
 
 def logits(

@@ -7,11 +7,30 @@ from typing import Any
 from refengine._arrays import check_option, check_shape, promote
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine, check_scale
+from refengine.losses._heads import Cosine, Head, check_scale
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
 
 BASES = ("arc", "cos")
+
+
+def head(margins: Real, *, scale: float = 64.0, base: str = "arc") -> Head:
+    """The head of these rows as a value, for `refengine.losses.sharded`; margins (N,) and constants as for `loss`.
+
+    The gradients have a third, that of the margins, to be summed over the shards.
+    """
+    check_option("base", base, BASES)
+    check_scale(scale)
+    xp, _, m = promote(margins=margins)
+    check_shape("margins", m, ("N",))
+    target, slopes_of = _target(xp, xp.astype(m, xp.float64, copy=False), base)
+    found = Head(scale, target, name="elasticface", constants=(base,), slopes_of=slopes_of)
+
+    def bind(xp: Any, x: Array, weight: Array, y: Array) -> tuple[Head, Any, Any]:
+        check_shape("margins", m, ("N",), N=x.shape[0])
+        return found, weight, y
+
+    return found._replace(bind=bind)
 
 
 def logits(cosine: Cosine, labels: Labels, margins: Real, *, scale: float = 64.0, base: str = "arc") -> Array:

@@ -6,10 +6,19 @@ from typing import Any
 
 from refengine.domains import Array, Labels, NonNegative, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine
+from refengine.losses._heads import Cosine, Head
 from refengine.losses._psi import psi_target
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def head(*, margin: float = 4.0, annealing: float = 0.0, gradient: str = "exact") -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`.
+
+    With margin 1 the logits are the inner products; a bias is one more entry of the class vectors, beside a 1 in x.
+    """
+    target = psi_target(margin, annealing, "piecewise", gradient)
+    return Head(None, target, weight_length=True, name="l_softmax", constants=(margin, annealing, gradient))
 
 
 def logits(

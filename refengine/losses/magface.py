@@ -12,11 +12,12 @@ from refengine.distributions._counts import cotangents, result
 from refengine.domains import Array, Labels, NonNegative, Positive, Real
 from refengine.losses import _heads
 from refengine.losses._angle import with_margin
-from refengine.losses._heads import Cosine, check_range, check_scale
+from refengine.losses._heads import Cosine, Head, check_range, check_scale
 from refengine.losses._rows import label_entropy, reduce, spread
 from refengine.losses.arcface import BOUNDARIES
 
 __all__ = [
+    "head",
     "lambda_bound",
     "lambda_bound_vjp",
     "logits",
@@ -26,6 +27,37 @@ __all__ = [
     "loss_value_and_vjp",
     "loss_vjp",
 ]
+
+
+def head(
+    *,
+    scale: float = 64.0,
+    lower_norm: float = 10.0,
+    upper_norm: float = 110.0,
+    lower_margin: float = 0.45,
+    upper_margin: float = 0.8,
+    regularizer: float = 35.0,
+    boundary: str = "none",
+) -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`.
+
+    The regulariser is no sum over classes: `refengine.losses.sharded.loss_of_head` adds it to that of the merged sums.
+    """
+    margins = _margins(scale, lower_norm, upper_norm, lower_margin, upper_margin, boundary, regularizer)
+
+    def bind(xp: Any, x: Array, weight: Array, y: Array) -> tuple[Head, Any, Any]:
+        m, moves = _margin(xp, _length(xp, x), *margins)
+
+        def turn(xp: Any, c: Array, sine: Array) -> Any:
+            return _turn(xp, c, sine, m, moves, boundary)
+
+        return found._replace(target=_target(m, boundary), turn=turn), weight, y
+
+    def penalty(xp: Any, x: Array) -> tuple[Any, Any]:
+        return _penalty(xp, _length(xp, x), margins, regularizer)
+
+    found = Head(scale, _heads.plain, name="magface", bind=bind, penalty=penalty)
+    return found
 
 
 def logits(
@@ -207,12 +239,9 @@ def loss_value_and_vjp(
     xp, dtype, x, weight, y = _heads.checked_rows(x, weight, labels, reduction)
     of_rows = spread(xp, g, x.shape[0], reduction)[:, None]
     with np.errstate(all="ignore"):
-        losses, slopes, rows, a, turn = _rows(xp, x, weight, y, scale, margins, regularizer, boundary)
+        losses, slopes, rows, turn, of_length = _rows(xp, x, weight, y, scale, margins, regularizer, boundary)
         dx, dw, own_slopes = _heads.pull(xp, of_rows * slopes, rows)
-        upper = margins[1]
-        inside = (a >= margins[0]) & (a <= upper)
-        pulled = own_slopes * turn + regularizer * of_rows * (a - upper) * (a + upper) / upper / upper / a / a
-        dx = dx + xp.where(inside, pulled, 0.0) * rows.to_x[0]
+        dx = dx + (own_slopes * turn[:, None] + of_rows * of_length[:, None]) * rows.to_x[0]
         return _results(xp, dtype, reduce(xp, losses, reduction), dx, dw)
 
 
@@ -298,16 +327,31 @@ def _rows(
     regularizer: float,
     boundary: str,
 ) -> tuple[Any, ...]:
-    """The losses, the softmax's slopes, the rows beside the classes; lengths, and dt/da where they are not clipped."""
-    largest = xp.max(xp.abs(x), axis=1)
-    a = largest * xp.sqrt(xp.sum((x / largest[:, None]) ** 2, axis=1))
+    """The losses, the softmax's slopes, the rows beside the classes; dt/da, and the regulariser's derivative."""
+    a = _length(xp, x)
     m, moves = _margin(xp, a, *margins)
     rows = _heads.beside(xp, x, weight, y, scale, _target(m, boundary))
-    *_, turn = with_margin(xp, rows.cosine, rows.sine, m, boundary)
     losses, slopes = label_entropy(xp, rows.z, rows.hot, scale)
-    held = xp.clip(a, margins[0], margins[1])
-    losses = losses + regularizer * (1 / held + held / margins[1] / margins[1])
-    return losses, slopes, rows, a[:, None], (turn * moves)[:, None]
+    added, of_length = _penalty(xp, a, margins, regularizer)
+    return losses + added, slopes, rows, _turn(xp, rows.cosine, rows.sine, m, moves, boundary), of_length
+
+
+def _length(xp: Any, x: Array) -> Any:
+    largest = xp.max(xp.abs(x), axis=1)
+    return largest * xp.sqrt(xp.sum((x / largest[:, None]) ** 2, axis=1))
+
+
+def _turn(xp: Any, c: Array, sine: Array, m: Array, moves: Array, boundary: str) -> Any:
+    """dt/da, 0 where the length is clipped."""
+    return xp.where(moves == 0, 0.0, with_margin(xp, c, sine, m, boundary)[3] * moves)
+
+
+def _penalty(xp: Any, a: Array, margins: tuple[float, ...], regularizer: float) -> tuple[Any, Any]:
+    """The regulariser of each length, and its derivative, 0 where that is clipped."""
+    low, high, *_ = margins
+    held = xp.clip(a, low, high)
+    slope = regularizer * (a - high) * (a + high) / high / high / a / a
+    return regularizer * (1 / held + held / high / high), xp.where((a >= low) & (a <= high), slope, 0.0)
 
 
 def _margin(xp: Any, a: Array, low: float, high: float, below: float, above: float) -> tuple[Any, Any]:

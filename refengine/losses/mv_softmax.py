@@ -9,13 +9,27 @@ from refengine._arrays import check_option
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
 from refengine.losses._angle import angular_margin
-from refengine.losses._heads import Cosine, Others, Target, check_range, check_scale
+from refengine.losses._heads import Cosine, Head, Others, Target, check_range, check_scale
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
 
 BASES = ("am", "arc")
 HARD_WEIGHTS = ("adaptive", "fixed")
 BOUNDARIES = ("none", "easy")
+
+
+def head(
+    *,
+    scale: float = 32.0,
+    margin: float = 0.35,
+    t: float = 1.12,
+    base: str = "am",
+    hard_weight: str = "adaptive",
+    boundary: str = "none",
+) -> Head:
+    """The head as a value, for `refengine.losses.sharded`, whose ``label_angles`` it needs; constants as for `loss`."""
+    target, others = _head(scale, margin, t, base, hard_weight, boundary)
+    return Head(scale, target, name="mv_softmax", others=others, by_label=True)
 
 
 def logits(

@@ -9,10 +9,28 @@ import numpy as np
 from refengine._arrays import check_switch
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
+from refengine.losses._heads import Head
 from refengine.losses._pairs import log_sum_exp
 from refengine.losses._rows import label_entropy, reduce, spread
 
-__all__ = ["loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def head(*, scale: float = 1.0, include_positive: bool = False) -> Head:
+    r"""The head as a value, for `refengine.losses.sharded`; constants as for `loss`.
+
+    The logits are minus the distances, :math:`2 \sigma (c - 1)`. Without the positive
+    `refengine.losses.sharded.loss_of_head` makes the loss of the merged sums.
+    """
+    _check(scale, include_positive)
+
+    def target(xp: Any, c: Array, sine: Array) -> tuple[Any, Any, Any]:
+        return -_apart(xp, c, sine), sine, 1 + 0 * c
+
+    def others(xp: Any, c: Array, own: Array, sine: Array) -> tuple[Any, Any]:
+        return c - 1, 1.0
+
+    return Head(2 * scale, target, name="proxy_nca", others=others, with_label=include_positive)
 
 
 def loss(
@@ -103,10 +121,14 @@ def _rows(xp: Any, x: Array, weight: Array, y: Array, scale: float, include_posi
     if include_positive:
         return *label_entropy(xp, rows.z, rows.hot, 2 * scale), rows
     total, shares = log_sum_exp(xp, 2 * scale * (rows.z - 1), ~rows.hot)
-    near = rows.sine * rows.sine / (1 + xp.abs(rows.cosine))
-    own = 2 * scale * xp.where(rows.cosine > 0, near, 1 - rows.cosine)
+    own = 2 * scale * _apart(xp, rows.cosine, rows.sine)
     slopes = xp.where(rows.hot, -1.0 + 0 * total, shares + 0 * own[:, None])
     return total[:, 0] + own, slopes, rows
+
+
+def _apart(xp: Any, c: Array, sine: Array) -> Any:
+    """1 - c, which keeps its digits where it is small."""
+    return xp.where(c > 0, sine * sine / (1 + xp.abs(c)), 1 - c)
 
 
 def _check(scale: float, include_positive: bool) -> None:

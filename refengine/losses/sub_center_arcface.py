@@ -9,11 +9,25 @@ import numpy as np
 from refengine._arrays import check_labels, check_option, check_shape, namespace, promote
 from refengine.domains import Array, Labels, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine
+from refengine.losses._heads import Cosine, Head, Others
 from refengine.losses._rows import REDUCTIONS, direction, one_hot
 from refengine.losses.arcface import target_of
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def head(*, scale: float = 64.0, margin: float = 0.5, boundary: str = "none", gradient: str = "exact") -> Head:
+    """The head as a value, for `refengine.losses.sharded`; constants as for `loss`.
+
+    The weight is (C, K, D) there too: all sub-centers of a class lie in one shard, and so does their maximum.
+    """
+    target = target_of(scale, margin, boundary, gradient)
+
+    def bind(xp: Any, x: Array, weight: Array, y: Array) -> tuple[Head, Any, Any]:
+        flat, y, others = _flat(xp, x, weight, y)
+        return Head(scale, target, name="sub_center_arcface", others=others), flat, y
+
+    return Head(scale, target, name="sub_center_arcface", bind=bind, sub_centers=True)
 
 
 def logits(
@@ -174,20 +188,25 @@ def _nearest(cosine: Array) -> tuple[Any, Any, Any]:
 
 
 def _flattened(x: Array, weight: Array, labels: Array, reduction: str) -> tuple[Any, Any, Any, Any]:
-    """The sub-centers as classes (C K, D), the nearest of the label's, the function that keeps the nearest, the shape.
-
-    Parallel sub-centers have equal directions but, in a matrix product, not always equal cosines: the first takes all.
-    """
+    """The sub-centers as classes (C K, D), the label's nearest, the function that keeps the nearest, the shape."""
     check_option("reduction", reduction, REDUCTIONS)
     xp, _, x, weight = promote(x=x, weight=weight)
     check_shape("x", x, ("N", "D"))
     _check_sub_centers("weight", weight, ("C", "K", "D"), D=x.shape[1])
+    y = check_labels("labels", labels, x.shape[0], weight.shape[0])
+    _, y, others = _flat(xp, xp.astype(x, xp.float64, copy=False), xp.astype(weight, xp.float64, copy=False), y)
+    return xp.reshape(weight, (-1, x.shape[1])), y, others, weight.shape
+
+
+def _flat(xp: Any, x: Array, weight: Array, y: Array) -> tuple[Any, Any, Others]:
+    """The sub-centers as classes (C K, D), the nearest of the label's, the function that keeps the nearest.
+
+    Parallel sub-centers have equal directions but, in a matrix product, not always equal cosines: the first takes all.
+    """
     classes, k, d = weight.shape
-    y = check_labels("labels", labels, x.shape[0], classes)
     with np.errstate(all="ignore"):
-        unit = direction(xp, xp.astype(weight, xp.float64, copy=False))[0]
-        flat = xp.reshape(unit, (classes * k, d))
-        c = xp.clip(direction(xp, xp.astype(x, xp.float64, copy=False))[0] @ flat.T, -1.0, 1.0)
+        unit = direction(xp, weight)[0]
+        c = xp.clip(direction(xp, x)[0] @ xp.reshape(unit, (classes * k, d)).T, -1.0, 1.0)
         chosen = _largest(xp, xp.reshape(c, (-1, classes, k)))
         columns = [chosen[:, :, i] for i in range(k)]
         for i in range(k):
@@ -202,7 +221,7 @@ def _flattened(x: Array, weight: Array, labels: Array, reduction: str) -> tuple[
         return xp.where(kept, c, 0 * c - xp.inf), 1.0
 
     nearest = xp.argmax(xp.astype(own, xp.int64), axis=1)
-    return xp.reshape(weight, (classes * k, d)), y * k + nearest, others, (classes, k, d)
+    return xp.reshape(weight, (classes * k, d)), y * k + nearest, others
 
 
 def _check_sub_centers(name: str, array: Array, axes: tuple[str, ...], **sizes: int) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from refengine.domains import Array, Labels, NonNegative, Real
 from refengine.losses import _heads
-from refengine.losses._heads import Cosine
+from refengine.losses._heads import Cosine, Head
 
-__all__ = ["logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+__all__ = ["head", "logits", "logits_value_and_vjp", "logits_vjp", "loss", "loss_value_and_vjp", "loss_vjp"]
+
+
+def head() -> Head:
+    """The head as a value, for `refengine.losses.sharded`."""
+    return Head(None, _heads.plain, name="w_norm_softmax")
 
 
 def logits(cosine: Cosine, labels: Labels, row_lengths: NonNegative) -> Array:

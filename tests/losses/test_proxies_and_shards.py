@@ -12,18 +12,27 @@ import pytest
 
 import refengine
 from refengine.losses import (
+    adacos,
     adaface,
     arcface,
+    circle,
     combined_margin,
     cosface,
+    curricularface,
+    elasticface,
+    l_softmax,
     magface,
+    mv_softmax,
     normface,
     partial_fc,
     proxy_anchor,
     proxy_nca,
     sharded,
     soft_triple,
+    softmax,
     sphereface,
+    sub_center_arcface,
+    w_norm_softmax,
 )
 from refengine.losses._heads import Head
 from tests.differences import slope
@@ -199,7 +208,77 @@ HEADS = {
         partial(sphereface.loss_value_and_vjp, margin=1.7, annealing=1.0, scale=S, psi="cosine"),
     ),
 }
-CUTS = [[], [1], [C - 1], [4, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 9]]
+WIDE = RNG.normal(size=(C, 3, D))
+MARGINS = RNG.normal(0.4, 0.1, size=N)
+MV: dict[str, Any] = {"scale": S, "margin": 0.3, "base": "arc", "hard_weight": "fixed", "boundary": "easy"}
+BY_NORM: dict[str, Any] = {"scale": S, "lower_norm": 1.5, "upper_norm": 3.0}
+
+
+def given(loss_value_and_vjp: Any, argument: Any, **constants: Any) -> Any:
+    """An unsharded loss with an argument after the labels."""
+    return lambda g, x, w, y, **reduction: loss_value_and_vjp(g, x, w, y, argument, **constants, **reduction)
+
+
+def curricular(t: float) -> Any:
+    return curricularface.head(np.asarray(t), scale=S), given(curricularface.loss_value_and_vjp, t, scale=S)
+
+
+BESIDE: dict[str, Any] = {  # heads whose logits, denominators or rows need more than the target
+    "w_norm_softmax": (w_norm_softmax.head(), w_norm_softmax.loss_value_and_vjp),
+    "l_softmax": (l_softmax.head(), l_softmax.loss_value_and_vjp),
+    "l_softmax, annealed": (
+        l_softmax.head(margin=2.5, annealing=1.0),
+        partial(l_softmax.loss_value_and_vjp, margin=2.5, annealing=1.0),
+    ),
+    "adacos": (adacos.head(C), adacos.loss_value_and_vjp),
+    "elasticface": (
+        elasticface.head(MARGINS, scale=S),
+        given(elasticface.loss_value_and_vjp, MARGINS, scale=S),
+    ),
+    "elasticface, cos": (
+        elasticface.head(MARGINS, scale=S, base="cos"),
+        given(elasticface.loss_value_and_vjp, MARGINS, scale=S, base="cos"),
+    ),
+    "adaface": (adaface.head(scale=S), partial(adaface.loss_value_and_vjp, scale=S)),
+    "adaface, clipped": (
+        adaface.head(mean=2.0, deviation=0.25, boundary="clip", clip_cos=0.3),
+        partial(adaface.loss_value_and_vjp, mean=2.0, deviation=0.25, boundary="clip", clip_cos=0.3),
+    ),
+    "magface": (magface.head(**BY_NORM), partial(magface.loss_value_and_vjp, **BY_NORM)),
+    "magface, monotonic": (
+        magface.head(**BY_NORM, boundary="monotonic", regularizer=2.0),
+        partial(magface.loss_value_and_vjp, **BY_NORM, boundary="monotonic", regularizer=2.0),
+    ),
+    "sub_center_arcface": (
+        sub_center_arcface.head(scale=S),
+        partial(sub_center_arcface.loss_value_and_vjp, scale=S),
+    ),
+    "mv_softmax": (mv_softmax.head(), mv_softmax.loss_value_and_vjp),
+    "mv_softmax, fixed": (mv_softmax.head(**MV), partial(mv_softmax.loss_value_and_vjp, **MV)),
+    "curricularface": curricular(0.3),
+    "proxy_nca": (proxy_nca.head(scale=3.0), partial(proxy_nca.loss_value_and_vjp, scale=3.0)),
+    "proxy_nca, with the positive": (
+        proxy_nca.head(include_positive=True),
+        partial(proxy_nca.loss_value_and_vjp, include_positive=True),
+    ),
+    "circle": (circle.head(gamma=S), partial(circle.loss_class_value_and_vjp, gamma=S)),
+    "circle, full": (
+        circle.head(gamma=S, margin=0.4, weights="full"),
+        partial(circle.loss_class_value_and_vjp, gamma=S, margin=0.4, weights="full"),
+    ),
+}
+
+
+# two of them have kernels; of the shared text one is enough
+TREES = [("numpy", said) for said in BESIDE]
+TREES += [("numba", said) for said in ("w_norm_softmax", "adacos", "magface")]
+
+
+def vectors(said: str) -> Any:
+    return WIDE if said == "sub_center_arcface" else W
+
+
+CUTS = [[0, 4, 4, C], [], [1], [C - 1], [4, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 9]]
 
 
 def shards_of(backend: str) -> Any:
@@ -219,16 +298,23 @@ def in_shards(
     """The loss and its gradients as machines would compute them, each with its shard."""
     sharded, ends = shards_of(backend), [0, *cuts, len(w)]
     shards = [(start, w[start:end]) for start, end in pairwise(ends)]
-    merged = sharded.merge([sharded.sums(x, part, y, head, start=start) for start, part in shards])
-    found = [sharded.gradients(g, x, part, y, head, merged, start=start, reduction=reduction) for start, part in shards]
-    dw = np.concatenate([part for _, part in found])
-    return sharded.loss(merged, reduction=reduction), (sum(dx for dx, _ in found), dw)
+    told = None
+    if head.by_label:
+        told = np.max([sharded.label_angles(x, part, y, start=start) for start, part in shards], axis=0)
+    merged = sharded.merge([sharded.sums(x, part, y, head, start=start, label_angles=told) for start, part in shards])
+    options = {"label_angles": told, "reduction": reduction}
+    found = [sharded.gradients(g, x, part, y, head, merged, start=start, **options) for start, part in shards]
+    of_x, of_w, *others = zip(*found, strict=True)
+    value = sharded.loss_of_head(merged, x, head, reduction=reduction)
+    if head.with_label and head.penalty is None:
+        np.testing.assert_array_equal(value, sharded.loss(merged, reduction=reduction))
+    return value, (sum(of_x), np.concatenate(of_w), *(sum(parts) for parts in others))
 
 
 def agree(found: Any, wanted: Any) -> None:
     (value, gradients), (wanted_value, wanted_gradients) = found, wanted
     np.testing.assert_allclose(value, wanted_value, rtol=2e-14)
-    for got, expected in zip(gradients, wanted_gradients[:2], strict=True):
+    for got, expected in zip(gradients, wanted_gradients[: len(gradients)], strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=2e-14 * np.max(np.abs(expected), initial=1.0))
 
 
@@ -239,6 +325,82 @@ def test_shards_give_what_the_whole_gives(backend: str, said: str, cuts: list[in
     agree(in_shards(backend, head, cuts, 1.0, X, W, Y), whole(1.0, X, W, Y))
     g = RNG.normal(size=N)
     agree(in_shards(backend, head, cuts, g, X, W, Y, reduction="none"), whole(g, X, W, Y, reduction="none"))
+
+
+@pytest.mark.parametrize(("tree", "said"), TREES)
+@pytest.mark.parametrize("cuts", CUTS, ids=str)
+def test_shards_of_heads_that_need_more_than_a_target(tree: str, said: str, cuts: list[int]) -> None:
+    (head, whole), w = BESIDE[said], vectors(said)
+    wanted = whole(1.0, X, w, Y)
+    found = in_shards(tree, head, cuts, 1.0, X, w, Y)
+    assert len(found[1]) == len(wanted[1]), "a cotangent for each of the loss's arguments"
+    agree(found, wanted)
+    g = RNG.normal(size=N)
+    agree(in_shards(tree, head, cuts, g, X, w, Y, reduction="none"), whole(g, X, w, Y, reduction="none"))
+
+
+@pytest.mark.parametrize(("tree", "said"), TREES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_blocks_of_heads_that_need_more_than_a_target(tree: str, said: str, dtype: Any) -> None:
+    (head, whole), sharded = BESIDE[said], shards_of(tree)
+    x, w = X.astype(dtype), vectors(said).astype(dtype)
+    value, found = sharded.gradients_in_blocks(1.0, x, w, Y, head, block=4)
+    assert {part.dtype for part in (value, *found)} == {np.dtype(dtype)}
+    assert sharded.loss_in_blocks(x, w, Y, head, block=4) == value
+    wanted, expected = whole(1.0, x, w, Y)
+    units = 1e-13 if dtype == np.float64 else 2e-6
+    np.testing.assert_allclose(value, wanted, rtol=units)
+    for got, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(got, right, rtol=units * 100, atol=units)
+
+
+@pytest.mark.parametrize("said", BESIDE)
+def test_shards_keep_singular_points_of_all_heads(said: str) -> None:
+    """Rows along their classes, or opposite to them, at both ends of a cut; and one that shares its shard with none."""
+    (head, whole), w = BESIDE[said], vectors(said)
+    axis = w if w.ndim == 2 else w[:, 1]
+    x = np.concatenate([axis[[0, 4, 4]], -axis[[2]], axis[[7]] + 1e-9 * X[0], 5 * X[:1], axis[[C - 1]]])
+    y = np.array([0, 4, 2, 2, 7, 3, C - 1])
+    for cuts in ([3, 8], [C - 1]):
+        found = in_shards("numpy", head, cuts, np.ones(N), x, w, y, reduction="none")
+        agree(found, whole(np.ones(N), x, w, y, reduction="none"))
+        assert all(np.all(np.isfinite(part)) for part in found[1])
+
+
+@pytest.mark.parametrize("said", BESIDE)
+@pytest.mark.parametrize("zeros", ["row", "class", "own class", "row and its class"])
+def test_vectors_without_direction_in_blocks_of_all_heads(said: str, zeros: str) -> None:
+    head, whole = BESIDE[said]
+    x, w = X.copy(), vectors(said).copy()
+    x[1] *= "row" not in zeros
+    w[Y[1] if "its" in zeros or "own" in zeros else np.setdiff1d(np.arange(C), Y)[0]] *= "class" not in zeros
+    value, found = sharded.gradients_in_blocks(np.ones(N), x, w, Y, head, block=4, reduction="none")
+    wanted, expected = whole(np.ones(N), x, w, Y, reduction="none")
+    for got, right in zip((value, *found), (wanted, *expected), strict=True):
+        np.testing.assert_allclose(got, right, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("cuts", [[4], [1, 1, 7]], ids=str)
+def test_partial_fc_whose_shards_sample_for_themselves(cuts: list[int]) -> None:
+    ends, uniforms = [0, *cuts, C], RNG.uniform(size=C)
+    sampled = [
+        first + partial_fc.sample(Y[(first <= Y) & (end > Y)] - first, uniforms[first:end], rate=0.5)
+        for first, end in pairwise(ends)
+        if end > first
+    ]
+    kept = np.concatenate(sampled)
+    sizes = np.cumsum([len(part) for part in sampled])[:-1].tolist()
+    value, (wanted_x, wanted_w) = partial_fc.loss_value_and_vjp(1.0, X, W, Y, kept, scale=S)
+    found = in_shards("numpy", combined_margin.head(scale=S), sizes, 1.0, X, W[kept], np.searchsorted(kept, Y))
+    agree(found, (value, (wanted_x, wanted_w[kept])))
+
+
+def test_inner_products_with_a_bias_in_shards(backend: str) -> None:
+    bias = RNG.normal(size=C)
+    x, w = np.column_stack([X, np.ones(N)]), np.column_stack([W, bias])
+    value, (dx, dw) = in_shards(backend, l_softmax.head(margin=1.0), [3, 5], 1.0, x, w, Y)
+    wanted, (dz,) = softmax.loss_value_and_vjp(1.0, X @ W.T + bias, Y)
+    agree((value, (dx[:, :D], dw)), (wanted, (dz @ W, np.column_stack([dz.T @ X, dz.sum(axis=0)]))))
 
 
 @pytest.mark.parametrize("said", HEADS)
@@ -336,13 +498,18 @@ def test_a_head_without_a_kernel_has_the_shared_text() -> None:
             np.testing.assert_array_equal(got, expected)
 
 
-def test_blocks_of_strict_arrays() -> None:
+@pytest.mark.parametrize("said", ["sphereface", *BESIDE])
+def test_blocks_of_strict_arrays(said: str) -> None:
     """Nothing beyond the array API: a stand-in for another array library."""
     import array_api_strict as other
 
-    head = sphereface.head(scale=S)
-    found = sharded.gradients_in_blocks(1.0, other.asarray(X), other.asarray(W), other.asarray(Y), head, block=4)
-    wanted = sharded.gradients_in_blocks(1.0, X, W, Y, head, block=4)
+    w, head = vectors(said), (HEADS | BESIDE)[said][0]
+    wanted = sharded.gradients_in_blocks(1.0, X, w, Y, head, block=4)
+    if said.startswith("elasticface"):
+        head = elasticface.head(other.asarray(MARGINS), scale=S, base="cos" if "cos" in said else "arc")
+    elif said == "curricularface":
+        head = curricularface.head(other.asarray(0.3), scale=S)
+    found = sharded.gradients_in_blocks(1.0, other.asarray(X), other.asarray(w), other.asarray(Y), head, block=4)
     for got, expected in zip((found[0], *found[1]), (wanted[0], *wanted[1]), strict=True):
         assert isinstance(got, type(other.asarray(0.0)))
         np.testing.assert_array_equal(np.asarray(got), expected)
@@ -421,6 +588,13 @@ def test_classes_that_are_not_sampled_neither_count_nor_move() -> None:
         (partial_fc.loss, (X, W, Y, np.array([0])), {}, ValueError, "sampled"),
         (sharded.sums, (X, W, Y, arcface.loss), {}, TypeError, "head"),
         (sharded.sums, (X, W, Y, arcface.head()), {"start": -1}, ValueError, "start"),
+        (sharded.sums, (X, W, Y, mv_softmax.head()), {}, ValueError, "label_angles"),
+        (sharded.sums, (X, W, Y, mv_softmax.head()), {"label_angles": np.ones((N, 3))}, ValueError, "label_angles"),
+        (sharded.sums, (X, W, Y, elasticface.head(np.ones(3))), {}, ValueError, "margins"),
+        (sharded.sums, (X, W, Y, sub_center_arcface.head()), {}, ValueError, "weight"),
+        (sharded.sums, (X, WIDE[:, :0], Y, sub_center_arcface.head()), {}, ValueError, "weight"),
+        (sharded.loss_in_blocks, (X, WIDE[:0], Y, sub_center_arcface.head()), {}, ValueError, "weight"),
+        (adacos.head, (1,), {}, ValueError, "classes"),
         (sharded.loss_in_blocks, (X, W, Y, arcface.head()), {"block": 0}, ValueError, "block"),
         (sharded.loss_in_blocks, (X, W, Y + C, arcface.head()), {}, ValueError, "labels"),
         (sharded.loss_in_blocks, (X, W[:0], Y, arcface.head()), {}, ValueError, "weight"),

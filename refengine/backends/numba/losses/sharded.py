@@ -2,7 +2,8 @@
 
 One N x block buffer holds the cosines of a block, then their exponentials; the gradients take the products a second
 time, when the sums of all blocks are known. What belongs to the labels is found once, from their own class vectors, in
-float64; so is what merges. A head without a kernel, or one with its own target, has the shared text.
+float64; so is what merges. A head without a kernel, or one with its own target, has the shared text, and so has a shard
+without classes.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ KERNELS: dict[str, Any] = {  # constants of a head: the kind of its target, whos
     "cosface": lambda margin: (COSFACE, "exact", margin, 0.0, 0.0),
     "combined_margin": lambda m1, m2, m3, gradient: (COMBINED, gradient, m1, m2, m3),
     "normface": lambda: (COSFACE, "exact", 0.0, 0.0, 0.0),
+    "w_norm_softmax": lambda: (COSFACE, "exact", 0.0, 0.0, 0.0),
     "sphereface": lambda margin, annealing, psi, gradient: (SPHEREFACE, gradient, margin, annealing, psi == "cosine"),
 }
 
@@ -148,18 +150,19 @@ def _label_gradients(unit, own, own_length, angles, held, of_label, amplitude, l
 
 
 @kernel_of(reference.sums)
-def sums(x, weight, labels, head, *, start=0):
-    if not _known(head):
-        return reference.sums(x, weight, labels, head, start=start)
+def sums(x, weight, labels, head, *, start=0, label_angles=None):
+    if not _known(head) or np.shape(weight)[:1] == (0,):
+        return reference.sums(x, weight, labels, head, start=start, label_angles=label_angles)
     _, dtype, x, weight, y = _checked_shard(x, weight, labels, start)
     with np.errstate(all="ignore"):
         return _sums(_batch(x, weight, y, head, dtype), weight, BLOCK)
 
 
 @kernel_of(reference.gradients)
-def gradients(g, x, weight, labels, head, merged, *, start=0, reduction="mean"):
-    if not _known(head):
-        return reference.gradients(g, x, weight, labels, head, merged, start=start, reduction=reduction)
+def gradients(g, x, weight, labels, head, merged, *, start=0, label_angles=None, reduction="mean"):
+    if not _known(head) or np.shape(weight)[:1] == (0,):
+        options = {"start": start, "label_angles": label_angles, "reduction": reduction}
+        return reference.gradients(g, x, weight, labels, head, merged, **options)
     _, dtype, x, weight, y = _checked_shard(x, weight, labels, start)
     _, _, *fields = _checked_sums(merged, reduction)
     check_shape("maximum", fields[0], ("N",), N=len(x))
