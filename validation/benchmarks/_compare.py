@@ -70,6 +70,9 @@ def _verdict(figure: float, limit: float) -> str:
     return f"limit {limit:g}, {'passed' if figure <= limit else 'FAILED'}"
 
 
+TURN = 0.1  # seconds
+
+
 def compare(
     name: str,
     ours: Callable[[], Any],
@@ -83,10 +86,11 @@ def compare(
     threads: int | None = None,
     memory: bool = False,
 ) -> Comparison:
-    """Best of ``rounds`` for each, taking turns so that a change of clock speed or load hits all alike.
+    """Best of ``rounds`` turns for each, which alternate so that a change of clock speed or load hits all alike.
 
-    One call of each comes first and is not counted: it compiles, allocates, and warms the caches. With ``memory``, one
-    more call of each is watched.
+    A turn is as many calls as begin within `TURN`: of calls that are over in milliseconds the first finds the caches
+    full of the other's data, and the other's threads still spinning. One call of each comes first and is not counted:
+    it compiles, allocates, and warms the caches. With ``memory``, one more call of each is watched.
     """
     set_threads(threads or available_threads())
     calls = [ours, theirs] if floor is None else [ours, theirs, floor]
@@ -95,7 +99,11 @@ def compare(
     best = [float("inf")] * len(calls)
     for _ in range(rounds):
         for i, call in enumerate(calls):
-            best[i] = min(best[i], seconds(call))
+            start = time.perf_counter()
+            while True:
+                best[i] = min(best[i], seconds(call))
+                if time.perf_counter() - start > TURN:
+                    break
     peaks = (extra_memory(ours), extra_memory(theirs)) if memory else (None, None)
     return Comparison(
         name,
