@@ -67,7 +67,7 @@ class Comparison:
 
 
 def _verdict(figure: float, limit: float) -> str:
-    return f"limit {limit:g}, {'passed' if figure <= limit else 'FAILED'}"
+    return "no limit" if limit == float("inf") else f"limit {limit:g}, {'passed' if figure <= limit else 'FAILED'}"
 
 
 TURN = 0.1  # seconds

@@ -42,9 +42,25 @@ class Incoming(NamedTuple):
 
 @numba.njit(cache=True)
 def _tile(
-    p: Any, ds: Any, slope: Any, queries: Any, g: Any, t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, j0: int
+    p: Any,
+    ds: Any,
+    slope: Any,
+    part: Any,
+    queries: Any,
+    g: Any,
+    t: Any,
+    x: Any,
+    z: Any,
+    y: Any,
+    b: int,
+    h: int,
+    i0: int,
+    j0: int,
 ) -> None:
-    """The weights ``p`` of a tile (keys, queries) after drop-out, and the cotangents ``ds`` of its scores."""
+    """The weights ``p`` of a tile (keys, queries) after drop-out, and the cotangents ``ds`` of its scores.
+
+    ``part`` takes the sums of these over the keys.
+    """
     columns, rows = p.shape
     block = slice(i0, i0 + rows)
     fill_scores(p, slope, queries, t, b, h, i0, j0)
@@ -60,8 +76,7 @@ def _tile(
         best = z.best[b, h, i] - j0
         if z.rest[b, h, i] < 1 and 0 <= best < columns:
             ds[best, i - i0] = y.shift[b, h, i]
-    _take_off(ds, p, y.shift[b, h, block], y.mean[b, h, block])
-    _weigh(p, ds, z.largest[b, h, block], y.share[b, h, block])
+    _weigh(p, ds, z.largest[b, h, block], y.share[b, h, block], y.shift[b, h, block], y.mean[b, h, block], part)
     for i in range(i0, i0 + rows):
         if x.mean and z.best[b, h, i] < 0:
             p[:, i - i0] = 1 / t.k.shape[2]
@@ -70,19 +85,16 @@ def _tile(
 
 
 @numba.njit(cache=True)
-def _take_off(ds: Any, s: Any, shift: Any, mean: Any) -> None:
+def _weigh(s: Any, ds: Any, largest: Any, share: Any, shift: Any, mean: Any, part: Any) -> None:
+    """From scores to weights, and from the weights' cotangents to those of the scores; ``part`` takes their sums."""
+    part[:] = 0
     for j in range(s.shape[0]):
         for r in range(s.shape[1]):
-            ds[j, r] = (ds[j, r] - shift[r]) - mean[r] if s[j, r] != -inf else s.dtype.type(0)
-
-
-@numba.njit(cache=True)
-def _weigh(s: Any, ds: Any, largest: Any, share: Any) -> None:
-    for j in range(s.shape[0]):
-        for r in range(s.shape[1]):
-            p = fall(s[j, r] - largest[r]) * share[r] if s[j, r] != -inf else s.dtype.type(0)
-            ds[j, r] *= p
-            s[j, r] = p
+            seen = s[j, r] != -inf
+            p = fall(s[j, r] - largest[r]) * share[r] if seen else s.dtype.type(0)
+            d = ((ds[j, r] - shift[r]) - mean[r]) * p if seen else s.dtype.type(0)
+            s[j, r], ds[j, r] = p, d
+            part[r] += d
 
 
 @numba.njit(cache=True)
@@ -158,7 +170,7 @@ def _meet(
                 if start < j0 + columns and j0 < stop:
                     p, ds = matrix(tiles[0], columns, rows), matrix(tiles[1], columns, rows)
                     slope = matrix(tiles[2], columns, rows)
-                    _tile(p, ds, slope, queries, g, t, x, z, y, b, h, i0, j0)
+                    _tile(p, ds, slope, part[:rows], queries, g, t, x, z, y, b, h, i0, j0)
                     if y.kind == ATTENTION:
                         add_product(dv[b, key_head, j0 : j0 + columns], p, y.g[b, h, i0 : i0 + rows], x.finite)
                     if t.softcap > 0 and t.after_bias:
@@ -171,20 +183,12 @@ def _meet(
                     if t.softcap > 0 and not t.after_bias:
                         _times_slope(ds, slope)
                     elif t.softcap == 0:
-                        _add_rows(ds, part, y.residue[b, h, i0 : i0 + rows])
+                        residue = y.residue[b, h, i0 : i0 + rows]
+                        for r in range(rows):
+                            residue[r] += part[r]
                     add_product(dk[b, key_head, j0 : j0 + columns], ds, t.q[b, h, i0 : i0 + rows], x.finite)
                     keys = t.k[b, key_head, j0 : j0 + columns]
                     add_product(dq[b, h, i0 : i0 + rows], ds.T, keys, x.finite)
-
-
-@numba.njit(cache=True)
-def _add_rows(ds: Any, part: Any, residue: Any) -> None:
-    part[:] = 0
-    for j in range(ds.shape[0]):
-        for r in range(ds.shape[1]):
-            part[r] += ds[j, r]
-    for r in range(ds.shape[1]):
-        residue[r] += part[r]
 
 
 @numba.njit(cache=True)
