@@ -116,7 +116,8 @@ def step(
     - "trapezoidal": :math:`v \cdot (\rho - (p_l + p_r) / 2) \le 0` (NumPyro, BlackJAX);
     - "momentum_sum": :math:`v \cdot \rho \le 0` (Betancourt 2017);
     - "stan": the same, or for the first half with the next point, or for the last point of the first with the second
-    half; - "position": :math:`(q_r - q_l) \cdot p < 0` (Hoffman and Gelman 2014, eq. 1).
+      half;
+    - "position": :math:`(q_r - q_l) \cdot p < 0` (Hoffman and Gelman 2014, eq. 1).
 
     All halves of halves are looked at, as soon as they are complete. Metric, dtypes and errors are as in
     `hamiltonian.step`. Betancourt (2017), arXiv:1701.02434, section A.3; Hoffman and Gelman (2014), algorithm 3.

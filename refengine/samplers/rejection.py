@@ -109,8 +109,8 @@ def step_vjp(
     The uniforms get zero. With :math:`\log q(y_t) = -\tfrac12 |z_t|^2 - \sum_d \log s_d - \tfrac D2 \log 2\pi`, the
     cotangents :math:`\bar r_t` and :math:`\bar q_t` of ratio and log q, and [k = t] for the try that is kept:
 
-    .. math:: \bar y_t = \bar y_{t0} + [k = t]\, \bar x' + (\bar\ell_t + \bar r_t + [k = t]\, \bar\ell')
-    \nabla\log\pi(y_t),
+    .. math:: \bar y_t = \bar y_{t0} + [k = t]\, \bar x'
+              + (\bar\ell_t + \bar r_t + [k = t]\, \bar\ell') \nabla\log\pi(y_t),
               \qquad \bar z_t = s \bar y_t - (\bar q_t - \bar r_t) z_t
 
     .. math:: \bar m = \sum \bar y_t, \qquad \bar s = \sum \bigl(\bar y_t z_t - (\bar q_t - \bar r_t) / s\bigr)
