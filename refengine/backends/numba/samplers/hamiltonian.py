@@ -167,7 +167,7 @@ def _loop(
         kinetic, kinetic_y, growth = 0.0, 0.0, 0.0
         for d in range(size):
             y[b, d], slope_y[b, d], p_y[b, d] = points[steps, d], here[d], p[b, d] + kick[d]
-            kinetic += z[b, d] * z[b, d]
+            kinetic += z[b, d] * z[b, d] + 0 * w[d]  # of a metric that is nan, nan
             kinetic_y += w[d] * p_y[b, d] * p_y[b, d]
             growth += w[d] * (kick[d] * (p[b, d] + 0.5 * kick[d]))
         energy[b], energy_y[b] = 0.5 * kinetic - at_x[b], 0.5 * kinetic_y - at_y[b]
