@@ -4,8 +4,8 @@ Weights are stored by head, the row of an output first: ``w_query`` (H, D, E), `
 (H_kv, V, G), ``w_output`` (O, H, V). PyTorch's ``in_proj_weight`` is ``w_query``, ``w_key``, ``w_value`` reshaped to
 (H D, E) and stacked, its ``out_proj.weight`` is ``w_output`` reshaped to (O, H V); Keras has (E, H, D) and (H, V, O).
 
-Masks and constants are those of `dot_product`, and so are the rules: ``key_mask`` (..., K) and ``query_mask`` (..., Q)
-say which rows are no padding (True). The row of a padded query is exactly 0, the bias of the output too. Under
+Masks and constants are those of ``dot_product``, and so are the rules: ``key_mask`` (..., K) and ``query_mask`` (...,
+Q) say which rows are no padding (True). The row of a padded query is exactly 0, the bias of the output too. Under
 ``empty_row="nan"`` a row of the result is nan if the query attends to no key in some head: an undefined function of
 that query, whose gradient is nan; weights and other rows get 0 from it.
 """
@@ -177,7 +177,7 @@ def attention_vjp(
     .. math:: \bar b^O = \sum_i G_i, \qquad \bar W^O_h = \sum_i G_i (o^h_i)^\top, \qquad
         \bar o^h_i = (W^O_h)^\top G_i,
 
-    then `dot_product.attention_vjp` gives :math:`\bar q^h, \bar k^h, \bar v^h` (those of keys and values summed over
+    then ``dot_product.attention_vjp`` gives :math:`\bar q^h, \bar k^h, \bar v^h` (those of keys and values summed over
     the heads that read them) and :math:`\bar B`, and every projection
 
     .. math:: \bar W^Q_h = \sum_i \bar q^h_i q_i^\top, \qquad \bar b^Q_h = \sum_i \bar q^h_i, \qquad

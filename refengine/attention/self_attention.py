@@ -3,7 +3,7 @@ r"""Self-attention on sequences of different lengths: multi-head attention whose
 Batches are padded to one length L; ``lengths`` (...) or ``token_mask`` (..., L), True at a token, say what is real. To
 padding nobody attends, its own rows of the result are exactly 0 with zero gradients, and it may hold nan: a padded
 batch gives what its sequences give one by one, but for ``empty_row="mean"``, which averages all L rows. Weights, masks
-and constants are those of `multi_head`.
+and constants are those of ``multi_head``.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def attention(
         P^h_{i \cdot} = \operatorname{softmax}_{j < n} \Bigl(\operatorname{cap}\bigl(
         c \, (W^Q_h x_i + b^Q_h) \cdot (W^K_h x_j + b^K_h)\bigr) + B^h_{ij}\Bigr)
 
-    x (..., L, E), lengths n (...) from 0 to L, weights and biases as in `multi_head.attention` with F = G = E; the
+    x (..., L, E), lengths n (...) from 0 to L, weights and biases as in ``multi_head.attention`` with F = G = E; the
     result has shape (..., L, O), float64 unless every floating array is float32. Rows i >= n are 0. Either ``lengths``
     or ``token_mask`` or neither; padding may stand anywhere in a ``token_mask``. Other masks and empty rows as in
-    `multi_head.attention`. Definition: Vaswani et al. 2017, section 3.2.2 and 3.2.3.
+    ``multi_head.attention``. Definition: Vaswani et al. 2017, section 3.2.2 and 3.2.3.
 
     >>> one = np.ones((1, 1, 1))
     >>> attention(np.array([[1.0], [3.0], [np.nan]]), 0 * one, 0 * one, one, one, lengths=np.array(2))
@@ -159,7 +159,7 @@ def attention_vjp(
 ) -> tuple[Array, ...]:
     r"""Cotangents of x, of the weights, and of the biases that are given.
 
-    With the cotangents :math:`\bar q, \bar k, \bar v` of `multi_head.attention_vjp` at q = k = v = x
+    With the cotangents :math:`\bar q, \bar k, \bar v` of ``multi_head.attention_vjp`` at q = k = v = x
 
     .. math:: \bar x_i = \bar q_i + \bar k_i + \bar v_i,
 

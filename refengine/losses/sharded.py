@@ -20,7 +20,7 @@ That is so for any cut, into empty shards too. These heads have a function ``hea
 - mv_softmax and curricularface: the other classes' logits depend on the label's angle, of which a first pass tells all
   shards. ``angles = max(label_angles(x, w, labels, start=first) for ...)``, an all-reduce of maxima, is the argument
   ``label_angles`` of `sums` and `gradients`; the functions in blocks do so by themselves;
-- proxy_nca, whose denominator leaves the label out: `loss_of_head` again; circle, for `loss_class`.
+- proxy_nca, whose denominator leaves the label out: `loss_of_head` again; circle, for ``loss_class``.
 
 Where the unsharded loss has cotangents beside those of x and weight, elasticface's margins and curricularface's t,
 `gradients` gives a shard's part of them as well. Not here: `refengine.losses.sphereface2`,

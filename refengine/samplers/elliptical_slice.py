@@ -4,7 +4,7 @@ Axes: D coordinates, T tries; leading axes are chains. The target is the likelih
 
 The rotation :math:`(f, \nu) \mapsto (f \cos\theta + \nu \sin\theta, \nu \cos\theta - f \sin\theta)` keeps the prior of
 the pair; the bracket that leads from f to f' by the angle :math:`\theta` leads back by :math:`-\theta` with the same
-probability, as in `slice`. So the update is reversible for prior times likelihood.
+probability, as in ``slice``. So the update is reversible for prior times likelihood.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def step_vjp(g: Transition, state: State, noise: Noise, target: Target, factor: 
               \bar z = F^\top \bar\nu, \qquad \bar F = \sum \bar\nu z^\top
 
     :math:`\bar\ell = \overline{\log y} + [\neg A]\, \bar\ell'` and :math:`\bar u_0 = \overline{\log y} / u_0`.
-    Backwards through the bracket as in `slice.step_vjp`; at its start
+    Backwards through the bracket as in ``slice.step_vjp``; at its start
     :math:`\bar u_1 = 2 \pi (\bar l + \bar h + \bar\theta_1)` from both ends and the first angle.
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), factor=factor)

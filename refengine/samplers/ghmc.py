@@ -65,10 +65,10 @@ def step(
               (q', p') = (q_L, p_L) \;\text{if}\; \log u < \log r \;\text{else}\; (q, -p_0)
 
     state: position (..., D), log_density (...), gradient and momentum (..., D); noise: normal z (..., D), uniform
-    u (...); metric: (D,). ``persistence`` is :math:`\alpha` in [0, 1]; 0 is `hamiltonian.step` with the momentum handed
-    on. ``on_reject`` "flip" is right; "keep" hands on :math:`p_0` as some libraries do, which does not keep the target.
-    ``Info.momentum`` is :math:`p_0`. Energy, leapfrog steps, decision, metric, divergence, dtypes and errors are as in
-    `hamiltonian.step`. Horowitz (1991), Physics Letters B 268, 247-252; Neal (2011), section 5.5.3.
+    u (...); metric: (D,). ``persistence`` is :math:`\alpha` in [0, 1]; 0 is ``hamiltonian.step`` with the momentum
+    handed on. ``on_reject`` "flip" is right; "keep" hands on :math:`p_0` as some libraries do, which does not keep the
+    target. ``Info.momentum`` is :math:`p_0`. Energy, leapfrog steps, decision, metric, divergence, dtypes and errors
+    are as in ``hamiltonian.step``. Horowitz (1991), Physics Letters B 268, 247-252; Neal (2011), section 5.5.3.
 
     Nothing is refreshed, and the proposal is rejected: the momentum turns round.
 
@@ -102,7 +102,7 @@ def step_vjp(
 ) -> tuple[State, Noise, Array]:
     r"""Cotangents of state, noise and metric, the decision held fixed.
 
-    The trajectory as in `hamiltonian.step_vjp`; the new momentum's cotangent goes to :math:`p_L` if accepted (A), and
+    The trajectory as in ``hamiltonian.step_vjp``; the new momentum's cotangent goes to :math:`p_L` if accepted (A), and
     with the sign s = -1 ("flip") or 1 ("keep") to :math:`p_0` if not. With :math:`k = \sqrt{1 - \alpha^2}`:
 
     .. math:: \bar p_L \mathrel{+}= [A]\, \bar p', \qquad \bar p_0 \mathrel{+}= s [\neg A]\, \bar p', \qquad

@@ -70,7 +70,7 @@ def step(state: State, noise: Noise, target: Target, *, scan: str = "systematic"
     .. math:: x_B' = m_B - P_{BB}^{-1} P_{BR} (x_R - m_R) + L^{-\top} z_B, \qquad P_{BB} = L L^\top
 
     for the block B of coordinates given the rest R. state: position (..., D); noise: normal z (..., D), uniform u
-    (...); target: that of `targets.gaussian`, with mean m and precision P. Blocks are ``block_size`` coordinates in a
+    (...); target: that of ``targets.gaussian``, with mean m and precision P. Blocks are ``block_size`` coordinates in a
     row, the last one what is left: 1 is a coordinate at a time, D an independent draw. ``scan`` "systematic" updates
     the blocks in their order, "reverse" from the last to the first, and neither looks at u; "random" updates the block
     number :math:`\lfloor u B \rfloor` of B alone. Of P its symmetric part counts; one that is not positive definite

@@ -1,7 +1,7 @@
 r"""The independence sampler: normal proposals that do not look at the position, accepted by Metropolis and Hastings.
 
 Axes: D coordinates; leading axes are chains, each with a decision of its own. Detailed balance is that of
-`metropolis_hastings` with :math:`q(y | x) = q(y)`.
+``metropolis_hastings`` with :math:`q(y | x) = q(y)`.
 """
 
 from __future__ import annotations

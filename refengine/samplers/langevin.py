@@ -5,7 +5,7 @@ Axes: D coordinates; leading axes are chains.
 There is no detailed balance with the target. For a normal density of precision K the chain
 :math:`x' = (1 - \epsilon K) x + \sqrt{2 \epsilon} z` is stationary with variance
 :math:`2\epsilon / (1 - (1 - \epsilon K)^2) = 1 / (K (1 - \epsilon K / 2))`, too wide by the factor
-:math:`1 / (1 - \epsilon K / 2)`; `mala` removes the bias.
+:math:`1 / (1 - \epsilon K / 2)`; ``mala`` removes the bias.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def step(
 
     state: position x (..., D), log_density (...), gradient (..., D); noise: normal z (..., D). The gradient at x is the
     one that the state carries; the log density there is carried along for whoever wants it and plays no part.
-    ``step_size_convention`` says how :math:`\epsilon` comes from the step size h, as in `mala.step`: "epsilon" is h,
+    ``step_size_convention`` says how :math:`\epsilon` comes from the step size h, as in ``mala.step``: "epsilon" is h,
     "half_epsilon" is h / 2, "half_epsilon_squared" is :math:`h^2 / 2`. Results in float64 unless every array of state
     and noise is float32. Raises ValueError for shapes, options and a step size that is not positive, TypeError for
     dtypes. Roberts and Tweedie (1996), Bernoulli 2, 341-363, section 1.4.1, who write h for :math:`2 \epsilon`.

@@ -105,9 +105,9 @@ def step(
 
     state: position (..., D), log_density (...), gradient (..., D); noise: normal (..., D), directions and halves
     (..., J), leaves (..., K) with :math:`K = 2^J - 1`; metric: (D,), the same for all chains. Doubling number j goes
-    forward in time if directions[j] < 1/2, by :math:`2^j` leapfrog steps as in `hamiltonian.step`. Leaf n, counted from
-    0 over the whole transition, replaces the point kept of its half if leaves[n] is below its share of the weight of
-    the half so far; the first one of a half always does. A new half that neither turns nor diverges is taken in, and
+    forward in time if directions[j] < 1/2, by :math:`2^j` leapfrog steps as in ``hamiltonian.step``. Leaf n, counted
+    from 0 over the whole transition, replaces the point kept of its half if leaves[n] is below its share of the weight
+    of the half so far; the first one of a half always does. A new half that neither turns nor diverges is taken in, and
     its point kept if halves[j] is below the quotient of the weights. The tree ends at depth J, with a half that is
     thrown away because it diverges (the energy grows by more than ``divergence_threshold`` or is nan) or turns, or when
     the whole tree turns. An interval of the trajectory with ends l and r, :math:`v = w p` and :math:`\rho = \sum p_i`
@@ -120,7 +120,7 @@ def step(
     - "position": :math:`(q_r - q_l) \cdot p < 0` (Hoffman and Gelman 2014, eq. 1).
 
     All halves of halves are looked at, as soon as they are complete. Metric, dtypes and errors are as in
-    `hamiltonian.step`. Betancourt (2017), arXiv:1701.02434, section A.3; Hoffman and Gelman (2014), algorithm 3.
+    ``hamiltonian.step``. Betancourt (2017), arXiv:1701.02434, section A.3; Hoffman and Gelman (2014), algorithm 3.
 
     One doubling forward: the leaf is the second point, with the energy 5/8 after 1/2, and it is kept.
 
@@ -160,7 +160,7 @@ def step_vjp(
               \bar w \mathrel{+}= \tfrac12 \bar H_i p_i (p_i - p_0)
 
     (the way of w to :math:`\tfrac12 |z + \sqrt w (p_i - p_0)|^2`, z held) and backwards along both arms of the
-    trajectory to its start, as in `hamiltonian.step_vjp`.
+    trajectory to its start, as in ``hamiltonian.step_vjp``.
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     metric = arrays.pop()

@@ -2,7 +2,7 @@ r"""MALA with a preconditioner: the noise has the covariance C = L L' and the dr
 
 Axes: D coordinates; leading axes are chains, each with a decision of its own.
 
-It is `mala` in the coordinates :math:`L^{-1} x`, whose gradient is :math:`L^\top \nabla\log\pi`, so that it inherits
+It is ``mala`` in the coordinates :math:`L^{-1} x`, whose gradient is :math:`L^\top \nabla\log\pi`, so that it inherits
 detailed balance: the Jacobian of the fixed linear map cancels in the ratio.
 """
 
@@ -51,7 +51,7 @@ def step(
     and :math:`x' = y` if :math:`\log u < \log \pi(y) q(x | y) - \log \pi(x) q(y | x)`, else x. state: position
     x (..., D), log_density (...), gradient (..., D); noise: normal z (..., D), uniform u (...); factor: (D, D), of
     which the lower triangle is L, the same for all chains. A diagonal entry that is not positive: nan, which rejects.
-    The decision, ``step_size_convention``, dtypes and errors are as in `mala.step`, which this is for L = I.
+    The decision, ``step_size_convention``, dtypes and errors are as in ``mala.step``, which this is for L = I.
     Roberts and Stramer (2002), Methodology and Computing in Applied Probability 4, 337-357, with constant C.
 
     A factor of 2 under a density of standard deviation 2 is a step of MALA under the standard normal one:
@@ -82,7 +82,7 @@ def step_vjp(
 
     With :math:`t = L^\top \nabla\log\pi(x)`, :math:`v = \epsilon t + \sqrt{2\epsilon} z`, :math:`y = x + L v`,
     :math:`s = L^\top (\nabla\log\pi(x) + \nabla\log\pi(y))`, :math:`a = \sqrt{\epsilon / 2}` and :math:`w = z + a s`
-    the ratio and both densities are those of `mala.step_vjp`, the densities with :math:`-\log\det L` besides. Hence
+    the ratio and both densities are those of ``mala.step_vjp``, the densities with :math:`-\log\det L` besides. Hence
     with :math:`\bar s = -a(\bar r + \bar b) w` and :math:`\bar p = L \bar s`, which goes to both gradients:
 
     .. math:: \bar y = \bar y_0 + \bar\ell_y \nabla\log\pi(y) + H(y)(\bar g_y + \bar p), \qquad

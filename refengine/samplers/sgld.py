@@ -4,7 +4,7 @@ Axes: D coordinates; leading axes are chains.
 
 The gradient comes as an argument, so that the minibatch is explicit: for N rows of data of which B were drawn it is
 :math:`\nabla\log p(\theta) + \tfrac NB \sum_b \nabla\log p(x_b | \theta)`. There is no detailed balance: the bias is
-that of `langevin` and of the variance of the estimate, which adds to that of the noise.
+that of ``langevin`` and of the variance of the estimate, which adds to that of the noise.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def step_vjp(
     .. math:: \bar x_n = \sum_{m : a_m = n} \bar x'_m
 
     and the log weights get that of the normalised weights, of the effective size and of the log mean weight,
-    :math:`\bar a = W \circ (\sum_m \bar w'_m + \bar W - \sum W \bar W)`, as in `importance.step_vjp`.
+    :math:`\bar a = W \circ (\sum_m \bar w'_m + \bar W - \sum W \bar W)`, as in ``importance.step_vjp``.
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
     value, found, picked = _step(scheme, side, *arrays)

@@ -118,7 +118,7 @@ def step(
     .. math:: \log w_n = \log W_n + (\lambda_1 - \lambda_0)\, \ell(x_n), \qquad
               \log \hat Z \mathrel{+}= \log \sum_n w_n, \qquad n_{eff} = \frac{(\sum_n w_n)^2}{\sum_n w_n^2}
 
-    Where :math:`n_{eff} < \text{threshold} \cdot N` the particles are resampled as in `sir.step` and weigh 1 / N each;
+    Where :math:`n_{eff} < \text{threshold} \cdot N` the particles are resampled as in ``sir.step`` and weigh 1 / N;
     elsewhere the weights are the :math:`w_n` over their sum. Then each moves by random-walk Metropolis:
     :math:`y = x + s z`, accepted if :math:`\log u < \lambda_1 (\ell(y) - \ell(x)) + (|x|^2 - |y|^2) / 2`. state:
     position (..., N, D), log_density, which is :math:`\ell`, and log_weight (..., N), log_evidence (...); noise:
@@ -161,7 +161,7 @@ def step_vjp(
               \bar\ell = [\neg A]\, \bar\ell' - \lambda_1 \bar r, \qquad \bar z = s \bar y
 
     A particle gets the sum over its offspring. With the normalised weights W, their cotangent completed for the
-    effective size as in `importance.step_vjp`, and the cotangent v of the new log weights where nothing was resampled:
+    effective size as in ``importance.step_vjp``, and the cotangent v of the new log weights where none was resampled:
 
     .. math:: \overline{\log w} = v - W \textstyle\sum v
               + W \circ \bigl(\overline{\log Z} + \bar W - \textstyle\sum W \bar W\bigr), \qquad
