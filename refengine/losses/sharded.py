@@ -18,8 +18,8 @@ That is so for any cut, into empty shards too. These heads have a function ``hea
   `loss_of_head` instead of `loss` adds it, and is right for every head;
 - sub_center_arcface, with weight (C, K, D): the sub-centers of a class lie in one shard;
 - mv_softmax and curricularface: the other classes' logits depend on the label's angle, of which a first pass tells all
-  shards. ``angles = max(label_angles(x, w, labels, start=first) for ...)``, an all-reduce of maxima, is the argument
-  ``label_angles`` of `sums` and `gradients`; the functions in blocks do so by themselves;
+  shards. ``angles = np.max([label_angles(x, w, labels, start=first) ...], axis=0)``, an all-reduce of maxima, is the
+  argument ``label_angles`` of `sums` and `gradients`; the functions in blocks do so by themselves;
 - proxy_nca, whose denominator leaves the label out: `loss_of_head` again; circle, for ``loss_class``.
 
 Where the unsharded loss has cotangents beside those of x and weight, elasticface's margins and curricularface's t,

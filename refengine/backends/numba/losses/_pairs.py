@@ -91,11 +91,13 @@ class Batch:
         if np.any(np.isnan(self.norm)):  # every row meets the one that has no direction
             return (np.full(self.unit.shape, np.nan, self.dtype),)
         with np.errstate(all="ignore"):
+            size = np.max(np.abs([of_p, of_n]), initial=0.0)
+            size = np.ldexp(1.0, np.frexp(size)[1]) if 0 < size < np.inf else 1.0  # float32 holds what is near 1
             tiles = (len(self.c) + TILE - 1) // TILE
-            _both_ways(tiles, self.c, self.first, self.last, self.given(of_p), self.given(of_n))
+            _both_ways(tiles, self.c, self.first, self.last, self.given(of_p / size), self.given(of_n / size))
             dx = np.matmul(self.c, self.unit)
             orthogonal_rows(len(dx), dx, self.unit, self.largest, self.norm)
-            return (self.taken(dx).astype(self.dtype, copy=False),)
+            return ((size * self.taken(dx).astype(np.float64, copy=False)).astype(self.dtype, copy=False),)
 
 
 @scalar

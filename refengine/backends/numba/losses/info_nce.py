@@ -35,8 +35,11 @@ def _loss(g, x, labels, temperature, denominator, reduction):
     with np.errstate(all="ignore"):
         # one weight and one loss for each pair only where they are asked for
         weights = (np.ones((n, n)) if g is None else g) if by_pair else None
-        each = np.ones(n) * (1.0 if g is None or by_pair else g) / (max(pairs, 1) if reduction == "mean" else 1)
+        each = np.full(n, 1 / max(pairs, 1) if reduction == "mean" else 1.0)
         losses = batch.against(denominator, scale, each, weights)
         value = losses if by_pair else np.sum(losses) / (pairs if reduction == "mean" else 1)
         value = np.asarray(value).astype(dtype, copy=False)[()]
-        return value, () if g is None else batch.pulled(np.full(n, scale), np.full(n, scale))
+        if g is None:
+            return value, ()
+        of_each = np.full(n, scale if by_pair else scale * g)
+        return value, batch.pulled(of_each, of_each)

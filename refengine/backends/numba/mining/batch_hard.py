@@ -1,7 +1,8 @@
 """Batch-hard mining: squares of distances from products in single precision choose whose differences are taken.
 
-|x_i|^2 + |x_j|^2 - 2 x_i . x_j is wrong by less than 8 (D + 8) units of round-off of |x_i|^2 + |x_j|^2, so that what is
-farther from the best than that needs no second look. The rows stand in the order of their classes.
+|x_i|^2 + |x_j|^2 - 2 x_i . x_j is wrong by less than (2 D + 9) u (|x_i|^2 + |x_j|^2), u = 2^-24, of which the slack is
+some eight times: what is farther from the best than that needs no second look. The rows stand in the order of their
+classes.
 """
 
 from __future__ import annotations
