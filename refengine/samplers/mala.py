@@ -26,6 +26,7 @@ from refengine.samplers._chains import (
     times,
 )
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import check_hessian as check_hessian
 from refengine.samplers.targets._target import check_target
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
@@ -162,12 +163,6 @@ def epsilon_of(step_size: float, convention: str) -> tuple[float, float]:
     epsilon = {"epsilon": h, "half_epsilon": h / 2, "half_epsilon_squared": h * h / 2}[convention]
     spread = 4 * epsilon * _PI  # exact, for the logarithm next to its zero
     return float(epsilon), log1p(spread - 1) if 0.5 < spread < 2 else log(spread)
-
-
-def check_hessian(target: Target) -> None:
-    """TypeError where the target lacks what the vjp needs."""
-    if check_target(target).gradient_vjp is None:
-        raise TypeError("target.gradient_vjp is missing: the vjp of a MALA step needs the Hessian of the log density")
 
 
 def _step(target: Target, epsilon: float, log_variance: float, *arrays: Array) -> Transition:
