@@ -104,7 +104,7 @@ def step(noise: Noise, target: Target, loc: Real, scale: Positive) -> Transition
     >>> from refengine.samplers.targets import gaussian
     >>> drawn = Noise(np.array([[0.0], [2.0]]))
     >>> state, info = step(drawn, gaussian.target([0.0], [[2.0]]), np.zeros(1), np.ones(1))
-    >>> (state.log_weight - log(2 * pi) / 2).round(12).tolist()
+    >>> (state.log_weight - np.log(2 * np.pi) / 2).round(12).tolist()
     [0.0, -2.0]
     """
     _, dtype, *arrays = inputs(_LAYOUT, noise=(noise, Noise), loc=loc, scale=scale)

@@ -96,7 +96,8 @@ def step(state: State, noise: Noise, target: Target, loc: Real, scale: Positive,
     >>> from refengine.samplers.targets import gaussian
     >>> target = gaussian.target([0.0], [[1.0]])
     >>> drawn = Noise(np.array([[1.0], [2.0]]), np.array([0.9, 0.1]))
-    >>> state, info = step(init(np.zeros(1), target), drawn, target, np.zeros(1), np.ones(1), log_bound=log(2 * pi) / 2)
+    >>> start, bound = init(np.zeros(1), target), np.log(2 * np.pi) / 2
+    >>> state, info = step(start, drawn, target, np.zeros(1), np.ones(1), log_bound=bound)
     >>> state.position.tolist(), int(info.tries), info.log_accept_ratio.tolist()
     ([1.0], 1, [0.0, 0.0])
     """
