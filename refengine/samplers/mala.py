@@ -23,6 +23,7 @@ from refengine.samplers._chains import (
     cotangents,
     evaluate,
     noise,
+    shares,
     times,
 )
 from refengine.samplers.targets import Target
@@ -185,9 +186,8 @@ def _step(target: Target, epsilon: float, log_variance: float, *arrays: Array) -
 
 def _vjp(g: Transition, info: Info, arrays: Any, target: Target, epsilon: float) -> tuple[State, Noise]:
     x, _, slope, z, u = arrays
-    xp, a, (onwards, told) = namespace(x), sqrt(epsilon / 2), g
-    new = State(*(choose(xp, info.accepted, leaf, xp.zeros_like(leaf)) for leaf in onwards))
-    old = State(*(choose(xp, info.accepted, xp.zeros_like(leaf), leaf) for leaf in onwards))
+    xp, a, told = namespace(x), sqrt(epsilon / 2), g.info
+    new, old = shares(xp, info.accepted, g.state)
     ratio, back, forth = (leaf[..., None] for leaf in (told.log_accept_ratio, told.log_q_reverse, told.log_q_forward))
     with np.errstate(all="ignore"):
         pull = slope + info.proposal_gradient
