@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 from numba import prange
 
+from refengine._arrays import check_number
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.samplers._chains import (
     accepts,
@@ -94,6 +95,7 @@ def _run(g, state, noise, target, metric, given):
     tuples = {"state": (state, State), "noise": (noise, Noise)}
     _, dtype, x, at_x, slope, z, u, metric = inputs(reference.LAYOUT, **tuples, metric=metric)
     epsilon, steps = reference.length_of(given["step_size"], given["steps"])
+    threshold = check_number("divergence_threshold", given["divergence_threshold"])
     with np.errstate(all="ignore"):
         w = writeable(inverse_mass(np, metric, given["metric_convention"]))
     target = compiled(target, x)
@@ -111,7 +113,7 @@ def _run(g, state, noise, target, metric, given):
     )
     p, y, slope_y, p_y, new, slope_new = (a.reshape(x.shape) for a in vectors[:6])
     energy, at_y, energy_y, ratio, at_new = (a.reshape(at_x.shape) for a in scalars[:5])
-    accepted, divergent = accepted.reshape(at_x.shape), ~(ratio >= -float(given["divergence_threshold"]))
+    accepted, divergent = accepted.reshape(at_x.shape), ~(ratio >= -threshold)
     info = Info(p, energy, y, at_y, slope_y, p_y, energy_y, ratio, accepted, divergent)
     value = cast(Transition(State(new, at_new, slope_new), info), dtype)
     if g is None:
@@ -160,14 +162,14 @@ def _loop(
                 kick[d] += h * here[d]
                 halves[i, d] = p[b, d] + kick[d]
                 points[i + 1, d] = points[i, d] + epsilon * (w[d] * halves[i, d])
-            here = gradient_at(target, gradient, parameters, points[i + 1])
+            here[:] = gradient_at(target, gradient, parameters, points[i + 1])
             for d in range(size):
                 kick[d] += h * here[d]
         at_y[b] = log_density_at(target, log_density, parameters, points[steps])
         kinetic, kinetic_y, growth = 0.0, 0.0, 0.0
         for d in range(size):
             y[b, d], slope_y[b, d], p_y[b, d] = points[steps, d], here[d], p[b, d] + kick[d]
-            kinetic += z[b, d] * z[b, d] + 0 * w[d]  # of a metric that is nan, nan
+            kinetic += w[d] * p[b, d] * p[b, d]
             kinetic_y += w[d] * p_y[b, d] * p_y[b, d]
             growth += w[d] * (kick[d] * (p[b, d] + 0.5 * kick[d]))
         energy[b], energy_y[b] = 0.5 * kinetic - at_x[b], 0.5 * kinetic_y - at_y[b]
@@ -178,12 +180,12 @@ def _loop(
         if backwards:
             moved, stayed = (1.0, 0.0) if accepted[b] else (0.0, 1.0)
             first, last = g_energy[b] + g_ratio[b], g_energy_y[b] - g_ratio[b]
-            pushed = g_at_y[b] + moved * g_at_new[b] - last
-            to_density[b] = stayed * g_at_new[b] - first
+            pushed = g_at_y[b] + product(moved, g_at_new[b]) - last
+            to_density[b] = product(stayed, g_at_new[b]) - first
             g_q, bend, plain, by_energy = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
             for d in range(size):
-                g_q[d] = g_y[b, d] + moved * g_new[b, d] + product(pushed, slope_y[b, d])
-                bend[d] = g_slope_y[b, d] + moved * g_slope_new[b, d]
+                g_q[d] = g_y[b, d] + product(moved, g_new[b, d]) + product(pushed, slope_y[b, d])
+                bend[d] = g_slope_y[b, d] + product(moved, g_slope_new[b, d])
                 plain[d], by_energy[d] = g_p_y[b, d], last * (w[d] * p_y[b, d])
                 to_w[b, d] = 0.5 * last * (p_y[b, d] * kick[d])
             for i in range(steps - 1, -1, -1):
@@ -197,8 +199,8 @@ def _loop(
                     bend[d] = h * (plain[d] + by_energy[d])
             for d in range(size):
                 plain[d] += g_p[b, d]
-                to_x[b, d] = g_q[d] + stayed * g_new[b, d]
-                to_slope[b, d] = bend[d] + stayed * g_slope_new[b, d]
+                to_x[b, d] = g_q[d] + product(stayed, g_new[b, d])
+                to_slope[b, d] = bend[d] + product(stayed, g_slope_new[b, d])
                 to_z[b, d] = first * z[b, d] + (plain[d] + by_energy[d]) / sqrt(w[d])
                 to_w[b, d] -= 0.5 * (plain[d] * p[b, d]) / w[d]
     return (

@@ -144,19 +144,19 @@ def _loop(
         at_after[b] = at_y[b] if accepted[b] else at_x[b]
         if backwards:
             moved, stayed = (1.0, 0.0) if accepted[b] else (0.0, 1.0)
-            pushed = g_at_y[b] + g_ratio[b] + moved * g_at_after[b]
-            to_density[b] = stayed * g_at_after[b] - g_ratio[b]
+            pushed = g_at_y[b] + g_ratio[b] + product(moved, g_at_after[b])
+            to_density[b] = product(stayed, g_at_after[b]) - g_ratio[b]
             h = np.empty(size)
             for d in range(size):
                 w = z[b, d] + a * (slope_x[b, d] + slope_y[b, d])
                 to_slope[b, d] = -product(a * (g_ratio[b] + g_reverse[b]), w)
-                h[d] = g_slope_y[b, d] + moved * g_slope_after[b, d] + to_slope[b, d]
+                h[d] = g_slope_y[b, d] + product(moved, g_slope_after[b, d]) + to_slope[b, d]
             bent = hessian_product_at(target, gradient_vjp, parameters, h, y[b])
             for d in range(size):
                 s = slope_x[b, d] + slope_y[b, d]
-                to_y = g_y[b, d] + moved * g_after[b, d] + product(pushed, slope_y[b, d]) + bent[d]
-                to_x[b, d] = to_y + stayed * g_after[b, d]
-                to_slope[b, d] += epsilon * to_y + stayed * g_slope_after[b, d]
+                to_y = g_y[b, d] + product(moved, g_after[b, d]) + product(pushed, slope_y[b, d]) + bent[d]
+                to_x[b, d] = to_y + product(stayed, g_after[b, d])
+                to_slope[b, d] += epsilon * to_y + product(stayed, g_slope_after[b, d])
                 to_z[b, d] = 2 * a * to_y - product(g_forward[b] + g_reverse[b], z[b, d])
                 to_z[b, d] -= product(a * (g_ratio[b] + g_reverse[b]), s)
     results = y, slope_y, after, slope_after, to_x, to_slope, to_z

@@ -13,6 +13,7 @@ from refengine.backends.numba.samplers._chains import (
     line,
     log_density_at,
     loop_over_chains,
+    product,
     rows,
 )
 from refengine.samplers import random_walk as reference
@@ -90,11 +91,11 @@ def _loop(
         at_after[b] = at_y[b] if accepted[b] else at_x[b]
         if backwards:
             moved, stayed = (1.0, 0.0) if accepted[b] else (0.0, 1.0)
-            pushed = g_at_y[b] + g_ratio[b] + moved * g_at_after[b]
-            to_density[b] = stayed * g_at_after[b] - g_ratio[b]
+            pushed = g_at_y[b] + g_ratio[b] + product(moved, g_at_after[b])
+            to_density[b] = product(stayed, g_at_after[b]) - g_ratio[b]
             slope = gradient_at(target, gradient, parameters, y[b]) if pushed != 0 else np.zeros(x.shape[1])
             for d in range(x.shape[1]):
-                to_y = g_y[b, d] + moved * g_after[b, d] + pushed * slope[d]
-                to_x[b, d] = to_y + stayed * g_after[b, d]
+                to_y = g_y[b, d] + product(moved, g_after[b, d]) + product(pushed, slope[d])
+                to_x[b, d] = to_y + product(stayed, g_after[b, d])
                 to_z[b, d] = scale * to_y
     return y, at_y, ratio, accepted, after, at_after, to_x, to_density, to_z
