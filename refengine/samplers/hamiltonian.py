@@ -16,9 +16,7 @@ import numpy as np
 from refengine._arrays import check_number, namespace
 from refengine.domains import Array, Mask, Positive, Real
 from refengine.samplers._chains import (
-    LAYOUT as LAYOUT,
-)
-from refengine.samplers._chains import (
+    LAYOUT,
     Noise,
     accept,
     cast,

@@ -17,8 +17,7 @@ import numpy as np
 
 from refengine._arrays import check_number, namespace
 from refengine.domains import Array, Positive, Real
-from refengine.samplers._chains import LAYOUT as LAYOUT
-from refengine.samplers._chains import cast, check_positive, cotangents, evaluate, inputs, times
+from refengine.samplers._chains import LAYOUT, cast, check_positive, cotangents, evaluate, inputs, times
 from refengine.samplers._leapfrog import inverse_mass, metric_vjp
 from refengine.samplers.langevin import Noise, noise
 from refengine.samplers.targets import Target
