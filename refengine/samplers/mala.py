@@ -27,8 +27,7 @@ from refengine.samplers._chains import (
     times,
 )
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import check_hessian as check_hessian
-from refengine.samplers.targets._target import check_target
+from refengine.samplers.targets._target import check_hessian, check_target
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
