@@ -63,9 +63,7 @@ def both(sampler, g, call):
 def test_every_sampler_is_here():
     found = [m.name for m in iter_modules(refengine.samplers.__path__) if not (m.ispkg or m.name.startswith("_"))]
     modules = [import_module(f"refengine.samplers.{name}") for name in found]
-    assert sorted(ALL) == sorted(
-        name for name, module in zip(found, modules, strict=True) if hasattr(module, "step")
-    )
+    assert sorted(ALL) == sorted(name for name, module in zip(found, modules, strict=True) if hasattr(module, "step"))
 
 
 def compiled_or_python():
@@ -86,9 +84,7 @@ def test_a_target_of_the_user_on_the_numba_backend(name, target):
     assert target is QUARTIC or handed_in.shared != call.shared
     if hasattr(wanted.info, "accepted"):
         assert 0 < np.mean(wanted.info.accepted) < 1
-    for got, right in zip(
-        both(on("numba", name), g, handed_in), both(on("numpy", name), g, call), strict=True
-    ):
+    for got, right in zip(both(on("numba", name), g, handed_in), both(on("numpy", name), g, call), strict=True):
         np.testing.assert_allclose(got, right, rtol=1e-12, atol=1e-12)
 
 
@@ -208,7 +204,9 @@ def noise_of(name, rng, state):
     return getattr(refengine.samplers, name).noise(rng, state, *given.get(name, ()))
 
 
-@pytest.mark.parametrize("source", [np.random.default_rng, lambda seed: random.Stream(random.key(seed))], ids=["numpy", "own"])
+@pytest.mark.parametrize(
+    "source", [np.random.default_rng, lambda seed: random.Stream(random.key(seed))], ids=["numpy", "own"]
+)
 @pytest.mark.parametrize("name", ALL)
 def test_no_random_number_is_used_twice(name, source):
     state = drawn(name, (20,), target=GAUSSIAN).chained[0]

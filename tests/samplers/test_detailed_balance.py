@@ -26,11 +26,16 @@ GIVEN = {
     "independence": ((np.array([0.2, -0.3]), np.array([1.2, 0.7])), {}),
     "hamiltonian": ((METRIC,), {"step_size": 0.6, "steps": 3}),
 }
-MODULES = {m.__name__.rpartition(".")[2]: m for m in (random_walk, mala, preconditioned_mala, independence, hamiltonian)}
+MODULES = {
+    m.__name__.rpartition(".")[2]: m for m in (random_walk, mala, preconditioned_mala, independence, hamiltonian)
+}
 MISTAKES = {
     "random_walk": ("y = x + scale * z", "y = 0.9 * x + scale * z"),
     "mala": ("(z + a / 2 * pull)", "(z - a / 2 * pull)"),
-    "preconditioned_mala": ("pull = _apply(xp, upper, slope + slope_y)\n        c", "pull = slope + slope_y\n        c"),
+    "preconditioned_mala": (
+        "pull = _apply(xp, upper, slope + slope_y)\n        c",
+        "pull = slope + slope_y\n        c",
+    ),
     "independence": ("(z - w) * (z + w)", "(w - z) * (z + w)"),
     "hamiltonian": ("p = z / xp.sqrt(w)", "p = z * xp.sqrt(w)"),
 }
@@ -53,7 +58,11 @@ def flow(sampler, x, z, given):
         rows.append(sampler.step_vjp(g, *arguments, **constants)[1].normal)
     jacobian = np.stack(rows, axis=-2)
     log_q = log_normal(z) - np.linalg.slogdet(jacobian)[1]
-    return TARGET.log_density(x, *TARGET.parameters) + log_q + np.minimum(value.info.log_accept_ratio, 0), value, jacobian
+    return (
+        TARGET.log_density(x, *TARGET.parameters) + log_q + np.minimum(value.info.log_accept_ratio, 0),
+        value,
+        jacobian,
+    )
 
 
 def imbalance(name, sampler):
@@ -141,7 +150,10 @@ def sweep_imbalance(sampler):
 
 SWEEPS = {
     "same_order_both_ways": ('[:: 1 if scan == "systematic" else -1]', "[::1]"),
-    "density_of_the_start": ("choose(xp, accepted, y, x), choose(xp, accepted, proposed, log_density)\n", "choose(xp, accepted, y, x), log_density\n"),
+    "density_of_the_start": (
+        "choose(xp, accepted, y, x), choose(xp, accepted, proposed, log_density)\n",
+        "choose(xp, accepted, y, x), log_density\n",
+    ),
     "position_of_the_start": ("y = xp.where(here, x + steps, x)", "y = xp.where(here, x + steps, arrays[0])"),
 }
 

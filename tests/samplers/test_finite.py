@@ -158,8 +158,16 @@ def test_every_draw_has_its_share_of_the_offspring(scheme):
     ("scheme", "right", "wrong"),
     [
         ("systematic", "u[..., :1])) / count", "u[..., :1])) / (count + 1)"),
-        ("stratified", "row = xp.astype(xp.arange(count), xp.float64)", "row = xp.astype(xp.arange(count), xp.float64) * 0"),
-        ("multinomial", "sums = xp.cumulative_sum(weights, axis=-1)", "sums = xp.cumulative_sum(weights**0.5, axis=-1)"),
+        (
+            "stratified",
+            "row = xp.astype(xp.arange(count), xp.float64)",
+            "row = xp.astype(xp.arange(count), xp.float64) * 0",
+        ),
+        (
+            "multinomial",
+            "sums = xp.cumulative_sum(weights, axis=-1)",
+            "sums = xp.cumulative_sum(weights**0.5, axis=-1)",
+        ),
         ("multinomial", "below = sums <= u", "below = 1 - sums <= u"),
     ],
 )
