@@ -7,8 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refengine import samplers
-from refengine.samplers import Target, adaptive_rejection, ghmc, gibbs, importance, metropolis_hastings
-from refengine.samplers import parallel_tempering, sgld, sir, smc, stretch, underdamped_langevin
+from refengine.samplers import (
+    Target,
+    adaptive_rejection,
+    ghmc,
+    gibbs,
+    importance,
+    metropolis_hastings,
+    parallel_tempering,
+    sgld,
+    sir,
+    smc,
+    stretch,
+    underdamped_langevin,
+)
 from refengine.samplers.targets import gaussian
 
 QUARTIC = Target(

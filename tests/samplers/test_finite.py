@@ -193,7 +193,7 @@ def mean_given_precision(at, z):
     return normal.sample(z, after.loc, after.scale), at[1]
 
 
-def precision_given_mean(at, z, degrees=len(DATA)):
+def precision_given_mean(at, z, degrees=4):
     rate = PRIOR["rate"] + np.sum((DATA - np.asarray(at[0])[..., None]) ** 2, axis=-1) / 2
     return at[0], gamma.sample(ndtr(z), PRIOR["shape"] + degrees / 2, rate)
 

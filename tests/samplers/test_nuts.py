@@ -19,8 +19,8 @@ DEPTH, REACH = 3, 2**3 - 1
 TARGET = logistic_regression.target(np.array([[2.0, 0.5], [-0.5, 3.0], [1.5, -1.0]]), np.array([1, 0, 1]), 0.8)
 METRIC = np.array([0.7, 1.6])
 TURNS = ("trapezoidal", "momentum_sum", "stan", "position")
-ORBITS = [(0.35, [0.4, -0.3], [0.8, 0.5]), (0.62, [-0.2, 0.5], [1.1, -0.4]), (1.02, [0.9, 0.3], [-0.4, -0.2])]
-"""Step size, position, momentum: of trajectories that do not turn within the depth, that do, and within a half."""
+ORBITS = [(0.15, [0.4, -0.3], [0.8, 0.5]), (1.15, [-0.5, -0.3], [1.6, 0.2]), (1.02, [0.9, 0.3], [-0.4, -0.2])]
+"""Step size, position, momentum: short steps; four rules of four minds; halves that turn inside and not as a whole."""
 
 
 class Orbit(NamedTuple):
@@ -149,6 +149,16 @@ def test_trees_and_thresholds_are_those_of_the_definition(turn, number):
     assert info.turning.tolist() == [turning for _, _, turning in wanted]
 
 
+def go_through_all_orbits():
+    for number, turn in product(reversed(range(len(ORBITS))), TURNS):
+        test_trees_and_thresholds_are_those_of_the_definition(turn, number)
+
+
+def test_the_rules_differ():
+    trees = [[tree(orbit(1), 0, way, turn) for way in product([True, False], repeat=DEPTH)] for turn in TURNS]
+    assert all(a != b for i, a in enumerate(trees) for b in trees[:i])
+
+
 @pytest.mark.parametrize("number", range(len(ORBITS)))
 @pytest.mark.parametrize("turn", TURNS)
 def test_a_tree_is_found_from_each_of_its_points(turn, number):
@@ -202,5 +212,4 @@ def test_halves_of_halves_must_be_looked_at():
 def test_planted_mistakes_of_trees_are_found(right, wrong, monkeypatch):
     monkeypatch.setattr("tests.samplers.test_nuts.nuts", mutant(nuts, right, wrong))
     with pytest.raises(AssertionError):
-        for number, turn in product(reversed(range(len(ORBITS))), TURNS):
-            test_trees_and_thresholds_are_those_of_the_definition(turn, number)
+        go_through_all_orbits()
