@@ -24,7 +24,7 @@ DECIDING = (
     "ghmc", "hamiltonian", "independence", "mala", "metropolis_hastings", "preconditioned_mala", "random_walk"
 )  # fmt: skip
 """Those with one proposal, decided by one uniform and the log density that the state carries."""
-QUICK = ("random_walk", "hamiltonian")
+QUICK = ("random_walk", "mala")
 """Functions that are handed in are compiled anew in every process; they reach all kernels in the same way."""
 ALIKE = {"adaptive_rejection", "gibbs", "parallel_tempering", "sgld", "sir"}
 """Those that take no target of the user."""
