@@ -34,7 +34,7 @@ def test_wrong_constants_are_named(backend, change, named):
         kernel.step(*call.arguments, **call.constants | change)
 
 
-def test_wrong_shapes_are_named(backend):
+def test_wrong_shapes_of_metric_and_noise_are_named(backend):
     call, kernel = drawn("hamiltonian"), refengine.backend(backend).samplers.hamiltonian
     (state, noise), (target, metric) = call.chained, call.shared
     with pytest.raises(ValueError, match=r"metric must have shape \(D\) = \(3,\), got \(2,\)"):
