@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pkgutil import iter_modules
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.special import ndtr
 
 import refengine
 from refengine import random
+from refengine.backends.numba import _parallel
 from refengine.backends.numba.samplers import _chains
 from refengine.samplers import Target, mala, random_walk
 from refengine.samplers.targets import gaussian
@@ -101,17 +103,19 @@ def test_chains_do_not_see_each_other(name, backend):
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="there is one thread")
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_bits_do_not_depend_on_the_number_of_threads(name, monkeypatch):
-    monkeypatch.setattr(_chains, "CHAINS_A_THREAD", 1)
+    monkeypatch.setattr(_chains, "STEPS_A_THREAD", 1)
+    pool, parts, results = _parallel._pool(), [], []
+    counted = SimpleNamespace(submit=lambda *loop: (parts.append(loop[1:3]), pool.submit(*loop))[1])
+    monkeypatch.setattr(_parallel, "_pool", lambda: counted)
     sampler, call = on("numba", name), drawn(name, target=GAUSSIAN)
     g = seeds(sampler.step(*call.arguments, **call.constants), np.random.default_rng(2))
-    before, set_num_threads, results, asked = numba.get_num_threads(), numba.set_num_threads, [], []
-    monkeypatch.setattr(numba, "set_num_threads", lambda n: (asked.append(n), set_num_threads(n)))
+    before = numba.get_num_threads()
     for threads in (1, 2):
-        set_num_threads(threads)
+        parts.clear()
+        numba.set_num_threads(threads)
         results.append(both(sampler, g, call))
-        assert threads == asked[0] == max(asked)  # the loop ran on so many
-        asked.clear()
-    set_num_threads(before)
+        assert set(parts) == ({(25, 50)} if threads == 2 else set())  # the first half stays on the thread that asks
+    numba.set_num_threads(before)
     assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
 
 
