@@ -84,11 +84,15 @@ def softmax_backward(xp: Any, rows: Rows, p: Any, dp: Any) -> Any:
 
 
 def average(c: Checked, options: Options, rows: Rows, p: Any) -> Any:
-    """The values averaged with weights p after drop-out, by the rule for empty rows."""
+    """The values averaged with weights p after drop-out, by the rule for empty rows.
+
+    Weights that are nan make the average nan, and drop-out does not hide them: they have no sum to be shares of.
+    """
     xp, v = c.xp, for_each_head(c, _float64(c, "v"))
     value = selected_sum(xp, *_kept(c, options, rows, p), v)
-    without_keys = c.shape[-1] == 0 and options.empty_row == "mean"
-    return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
+    value = xp.where(xp.any(xp.isnan(p), axis=-1, keepdims=True), xp.nan, value)
+    without_keys = c.shape[-1] == 0 and options.empty_row in ("nan", "mean")
+    return xp.where(rows.empty, xp.nan, value) if without_keys else value
 
 
 def average_backward(c: Checked, options: Options, rows: Rows, p: Any, g: Any) -> tuple[Any, Any]:

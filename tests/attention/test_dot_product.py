@@ -110,6 +110,17 @@ def test_an_attended_nan_stays_in_its_row(module: Any) -> None:
 
 
 @pytest.mark.parametrize("module", BACKENDS)
+def test_drop_out_hides_a_value_that_is_nan_but_no_score(module: Any) -> None:
+    given, keep = arrays(1, 1, 3, 3, 2, 2), np.zeros((3, 3), dtype=bool)
+    given["v"][:] = np.nan
+    assert not module.attention(given["q"], given["k"], given["v"], keep_mask=keep).any()
+    given["q"][:, :, 1, 0] = np.nan
+    value = module.attention(given["q"], given["k"], given["v"], keep_mask=keep)
+    assert np.isnan(value[:, :, 1]).all()
+    assert not value[:, :, [0, 2]].any()
+
+
+@pytest.mark.parametrize("module", BACKENDS)
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

@@ -84,6 +84,24 @@ def test_merges_may_be_grouped_in_any_way(module: Any) -> None:
 
 
 @pytest.mark.parametrize("module", BACKENDS)
+def test_an_output_that_is_nan_shows_in_every_weight_unless_its_part_is_empty(module: Any) -> None:
+    output, sums = np.array([[[np.nan]], [[2.0]]]), np.array([[1.0], [0.5]])
+    g = module.Partial(np.ones((1, 1)), np.ones(1))
+    for of_nan in (1.0, 0.0):  # the best part, and not
+        sums[0] = of_nan
+        value, (_, dsums) = module.merge_value_and_vjp(g, output, sums)
+        assert np.isnan(value.output).all()
+        assert np.isnan(dsums).all()
+    value, (_, dsums) = module.merge_value_and_vjp(g, output[:1], sums[:1])
+    assert np.isnan(dsums).all()
+    sums[0] = -np.inf
+    value, (doutput, dsums) = module.merge_value_and_vjp(g, output, sums)
+    assert value.output.item() == 2
+    np.testing.assert_array_equal(doutput.ravel(), [0, 1])
+    np.testing.assert_array_equal(dsums.ravel(), [0, 1])
+
+
+@pytest.mark.parametrize("module", BACKENDS)
 def test_errors_name_the_argument(module: Any) -> None:
     given = arrays()
     with pytest.raises(TypeError, match="place must be an integer"):

@@ -169,7 +169,7 @@ def _merge_row(
             for d in range(g.size):
                 value[d] += w * outputs[p, d]
                 doutputs[p, d] = w * g[d]
-            dsums[p] = 0 if p == best else inner(g, outputs[p]) - of_best
+            dsums[p] = inner(g, outputs[p]) - of_best  # of the best exactly 0, or nan
             mean += w * dsums[p]
     for p in range(sums.size):
         if sums[p] != -inf:
