@@ -21,6 +21,7 @@ def bounds(given: dict[str, Any], constants: dict[str, Any], u: float, of_sum: A
 
     ``given`` are g, q, k, v (B, H, Q or K, .) and bias; ``of_sum`` (B, H, Q) is a cotangent of log-sum-exp beside g.
     """
+    constants = {name: c for name, c in constants.items() if c is not None}
     g, q, k, v = (np.abs(given[name].astype(np.float64)) for name in "gqkv")
     bias, cap, scale = given.get("bias"), constants.get("softcap", np.inf), q.shape[-1] ** -0.5
     scale = abs(constants.get("scale", scale))
@@ -32,7 +33,9 @@ def bounds(given: dict[str, Any], constants: dict[str, Any], u: float, of_sum: A
     scored.pop("empty_row", None)
     sums = dot_product.log_sum_exp(given["q"], given["k"], bias, **scored)
 
-    score = (q.shape[-1] + FEW) * u * (scale * q @ k.mT + np.abs(0.0 if bias is None else bias))
+    score = (
+        (q.shape[-1] + FEW) * u * (scale * q @ k.mT + np.abs(0.0 if bias is None else np.nan_to_num(bias, neginf=0.0)))
+    )
     of_sums = np.sum(p * score, axis=-1)
     weight = score + of_sums[..., None] + (keys + FEW) * u  # relative to it
     value = (p * kept * (weight + (keys + FEW) * u)) @ v
