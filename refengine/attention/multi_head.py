@@ -59,6 +59,7 @@ def attention(
     is nan ("nan"); ValueError ("error"). Definition: Vaswani et al. 2017, section 3.2.2; fewer key heads: Ainslie et
     al. 2023, section 2.2.
 
+    >>> import numpy as np
     >>> one = np.ones((1, 1, 1))
     >>> attention([[0.0]], [[2.0], [5.0]], [[1.0], [3.0]], one, one, one, one, b_output=np.array([0.5]))
     array([[2.5]])
