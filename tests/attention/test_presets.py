@@ -248,7 +248,7 @@ def test_keras_multi_head_attention(rng: np.random.Generator, given: dict[str, A
         found = layer(q, v, k, return_attention_scores=scores, **own)
         return found[0] if scores else found
 
-    w_query, b_query, w_key, b_key, w_value, b_value, w_output, b_output = map(np.asarray, layer.get_weights())
+    w_query, b_query, w_key, b_key, w_value, b_value, w_output, b_output = map(np.asarray, peer(layer.get_weights))
     inputs = [*rows, *(np.moveaxis(w, 0, -1) for w in (w_query, w_key, w_value)), np.moveaxis(w_output, -1, 0)]
     constants = presets.keras_mha(return_attention_scores=scores, **given)
     inputs += [b_query, b_key, b_value, b_output]
