@@ -84,6 +84,7 @@ def train_examples(app: Any) -> None:
     """The figures and tables of the examples that learn, which take half a minute each: when what they use changed."""
     train("digits", ("losses",), digits="draw")
     train("attention", ("attention", "losses"), attention="draw", attention_variance="draw_variances")
+    train("posterior", ("samplers",), posterior="draw", posterior_chains="draw_chains")
 
 
 def train(name: str, families: tuple[str, ...], **pictures: str) -> None:
