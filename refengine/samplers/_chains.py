@@ -153,7 +153,7 @@ def shares(xp: Any, accepted: Array, onwards: T) -> tuple[T, T]:
 def check_count(name: str, value: Any, least: int = 1) -> int:
     """The value as an int. ValueError unless it is a whole number of at least ``least``."""
     number = check_number(name, value)
-    if number != int(number) or number < least:
+    if not (least <= number < inf and number == int(number)):
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(number)
 

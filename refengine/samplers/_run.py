@@ -66,16 +66,14 @@ def run(
     >>> result.posterior["position"][0, :, 0].tolist()
     [1.0, 2.0, 3.0]
     """
-    draws, chains = _count("draws", draws), _count("chains", chains)
-    _check_axes("state", state, (chains,), "chains")
-    _check_axes("noise", noise, (draws, chains), "draws, chains")
+    draws, chains = counts(state, noise, draws, chains)
     states, infos = [], []
-    with _bar(draws, progress) as advance:
+    with bar(draws, progress) as advance:
         for t in range(draws):
             state, info = kernel(state, _at(noise, t))
             states.append(state)
             infos.append(info)
-            advance()
+            advance(1)
     return Result(*_named(states, infos), state)
 
 
@@ -96,9 +94,12 @@ def to_arviz(result: Result) -> Any:
 
 def _named(states: list[Any], infos: list[Any]) -> tuple[dict[str, Array], dict[str, Array]]:
     """Arrays (chain, draw, ...) of the positions, and of all else."""
-    if not states:
-        return {}, {}
-    found = {**_leaves(_stacked(infos, axis=1)), **_leaves(_stacked(states, axis=1))}
+    return by_name(_stacked(states, axis=1), _stacked(infos, axis=1)) if states else ({}, {})
+
+
+def by_name(states: Any, infos: Any) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The fields of the states and infos of a whole run: the positions, and all else."""
+    found = {**_leaves(infos), **_leaves(states)}
     return {"position": found.pop("position")} if "position" in found else {}, found
 
 
@@ -127,6 +128,14 @@ def _at(noise: Any, t: int) -> Any:
     return _mapped(lambda leaf: leaf[t, ...], noise)
 
 
+def counts(state: Any, noise: Any, draws: Any, chains: Any) -> tuple[int, int]:
+    """Draws and chains as ints. TypeError or ValueError where they are none, or state and noise lack their axes."""
+    draws, chains = _count("draws", draws), _count("chains", chains)
+    _check_axes("state", state, (chains,), "chains")
+    _check_axes("noise", noise, (draws, chains), "draws, chains")
+    return draws, chains
+
+
 def _check_axes(name: str, tree: Any, axes: tuple[int, ...], letters: str) -> None:
     """ValueError unless every array of the tree begins with the axes."""
     for leaf_name, leaf in _leaves(tree, name).items():
@@ -146,25 +155,25 @@ def _count(name: str, value: Any) -> int:
 
 
 @contextmanager
-def _bar(total: int, wanted: bool) -> Iterator[Callable[[], None]]:
-    """A function to be called after each draw: it shows a bar on a terminal once the run turns out to be long."""
+def bar(total: int, wanted: bool) -> Iterator[Callable[[int], None]]:
+    """A function to be called with the draws just made; once the run turns out to be long, it shows a bar."""
     if not (wanted and sys.stderr.isatty() and find_spec("rich")):
-        yield lambda: None
+        yield lambda made: None
         return
     rich, progress = import_module("rich.console"), import_module("rich.progress")
     start, done, seen = time.monotonic(), 0, 0.0
-    bar = progress.Progress(console=rich.Console(stderr=True), transient=True)
-    task = bar.add_task("draws", total=total)
+    shown = progress.Progress(console=rich.Console(stderr=True), transient=True)
+    task = shown.add_task("draws", total=total)
 
-    def advance() -> None:
+    def advance(made: int) -> None:
         nonlocal done, seen
-        done, now = done + 1, time.monotonic()
+        done, now = done + made, time.monotonic()
         if now - start > PATIENCE and now - seen > 0.1:
             seen = now
-            bar.start()
-            bar.update(task, completed=done)
+            shown.start()
+            shown.update(task, completed=done)
 
     try:
         yield advance
     finally:
-        bar.stop()
+        shown.stop()

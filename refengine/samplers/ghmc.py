@@ -83,7 +83,8 @@ def step(
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     w, length = inverse_mass(xp, arrays.pop(), metric_convention), _length(step_size, steps)
     mixed, kept = _shares(persistence), _kept(on_reject)
-    return cast(_step(target, length, mixed, kept, float(divergence_threshold), w, *arrays)[0], dtype)
+    threshold = check_number("divergence_threshold", divergence_threshold)
+    return cast(_step(target, length, mixed, kept, threshold, w, *arrays)[0], dtype)
 
 
 def step_vjp(
@@ -113,8 +114,9 @@ def step_vjp(
     metric = arrays.pop()
     w, length, z = inverse_mass(xp, metric, metric_convention), _length(step_size, steps), arrays[4]
     mixed, kept = _shares(persistence), _kept(on_reject)
+    threshold = check_number("divergence_threshold", divergence_threshold)
     check_hessian(target)
-    value, path, flight = _step(target, length, mixed, kept, float(divergence_threshold), w, *arrays)
+    value, path, flight = _step(target, length, mixed, kept, threshold, w, *arrays)
     g, p = cotangents(g, value), value.info.momentum
     new, old = shares(xp, value.info.accepted, g.state)
     with np.errstate(all="ignore"):

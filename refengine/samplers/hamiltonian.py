@@ -113,8 +113,9 @@ def step_value_and_vjp(
     xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     metric = arrays.pop()
     w, length = inverse_mass(xp, metric, metric_convention), length_of(step_size, steps)
+    threshold = check_number("divergence_threshold", divergence_threshold)
     check_hessian(target)
-    value, path, flight = _step(target, length, divergence_threshold, w, *arrays)
+    value, path, flight = _step(target, length, threshold, w, *arrays)
     g, p = cotangents(g, value), value.info.momentum
     new, old = shares(xp, value.info.accepted, g.state)
     with np.errstate(all="ignore"):

@@ -36,11 +36,13 @@ class shared_out:
     and what they keep busy is missing to BLAS. These sleep.
     """
 
-    def __init__(self, loop: Callable[..., Any]) -> None:
-        self.loop = numba.njit(cache=True, nogil=True, error_model="numpy")(loop)
+    def __init__(self, loop: Callable[..., Any], *, cached: bool = True) -> None:
+        self.loop = numba.njit(cache=cached, nogil=True, error_model="numpy")(loop)
 
-    def __call__(self, count: int, *arguments: Any) -> None:
-        parts = numba.get_num_threads()
+    def __call__(self, count: int, *arguments: Any, parts: int | None = None) -> None:
+        """The whole range in as many ``parts`` as there are threads, or in fewer where that is said."""
+        threads = numba.get_num_threads()
+        parts = threads if parts is None else min(parts, threads)
         ends = [count * k // parts for k in range(parts + 1)]
         rest = [_pool().submit(self.loop, *pair, *arguments) for pair in pairwise(ends[1:])]
         self.loop(0, ends[1], *arguments)

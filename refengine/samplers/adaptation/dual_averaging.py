@@ -60,12 +60,13 @@ def step(
     kappa: float = 0.75,
     average: str = "new",
 ) -> State:
-    """The state after one more draw: the equations of `adapt`, one at a time.
+    """The state after one more draw: the equations of `adapt`, one at a time. ValueError for another average.
 
     >>> after = step(init(0.5), 0.8)
     >>> round(float(np.exp(after.log_step_average)), 12)
     5.0
     """
+    check_option("average", average, AVERAGES)
     m = state.draws + 1
     weight, decay = 1 / (m + t0), m**-kappa
     error = (1 - weight) * state.error + weight * (target - acceptance)

@@ -13,39 +13,33 @@ import numpy as np
 from numba import types
 from numba.extending import is_jitted, overload
 
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import shared_out
 from refengine.samplers.targets import Target
 from refengine.samplers.targets._target import as_rows, check_target
 
 TREES = ("refengine.backends.numba.samplers.targets.", "refengine.samplers.targets.")
 
-CHAINS_A_THREAD = 1000
+STEPS_A_THREAD = 1000
+"""Waking a thread costs more than a few steps."""
 
 
 class loop_over_chains:
-    """`parallel` for loops that begin with the arguments of `log_density_at`, as `compiled` gives them.
+    """`shared_out` for loops ``(start, stop, target, ...)`` over the chains, the target as `compiled` gives it.
 
     The type of a built-in target says which functions belong to it, so that its loop is compiled once and cached on
     disk; functions that are handed in cannot be told apart there, and their loop is compiled in each process.
     """
 
     def __init__(self, loop: Any) -> None:
-        self.built_in, self.handed_in = parallel(loop), parallel(loop)
-        self.handed_in.loop = numba.njit(parallel=True, nogil=True)(loop)
+        self.built_in, self.handed_in = shared_out(loop), shared_out(loop, cached=False)
 
-    def __call__(self, chains: int, target: Any, *arguments: Any) -> Any:
-        threads = numba.get_num_threads()
-        numba.set_num_threads(
-            min(threads, 1 + chains // CHAINS_A_THREAD)
-        )  # waking a thread costs more than a few steps
-        try:
-            return (self.handed_in if target is None else self.built_in)(target, *arguments)
-        finally:
-            numba.set_num_threads(threads)
+    def __call__(self, chains: int, target: Compiled, *arguments: Any, steps: int = 1) -> None:
+        loop = self.handed_in if target.built_in is None else self.built_in
+        loop(chains, target, *arguments, parts=1 + chains * steps // STEPS_A_THREAD)
 
 
 class Compiled(NamedTuple):
-    """A built-in target, or the functions of one chain that were handed in with their parameters."""
+    """A built-in target, or None and the functions of one chain that were handed in with their parameters."""
 
     built_in: Any
     log_density: Any
@@ -79,40 +73,46 @@ def _file_of(function: Any) -> ModuleType | None:
     return import_module(TREES[0] + stem)
 
 
-def log_density_at(built_in: Any, function: Any, parameters: Any, position: Any) -> Any:
+def log_density_at(target: Any, position: Any) -> Any:
     """In compiled code: the log density of one chain."""
 
 
-def gradient_at(built_in: Any, function: Any, parameters: Any, position: Any) -> Any:
+def gradient_at(target: Any, position: Any) -> Any:
     """In compiled code: its gradient."""
 
 
-def hessian_product_at(built_in: Any, function: Any, parameters: Any, g: Any, position: Any) -> Any:
+def hessian_product_at(target: Any, g: Any, position: Any) -> Any:
     """In compiled code: the Hessian times g."""
 
 
 @overload(log_density_at)
-def _log_density_at(built_in, function, parameters, position):
-    if built_in is types.none:
-        return lambda built_in, function, parameters, position: function(position, *parameters)
-    chain = import_module(built_in.instance_class.__module__).chain_log_density
-    return lambda built_in, function, parameters, position: chain(position, built_in)
+def _log_density_at(target, position):
+    own = _own(target, "chain_log_density")
+    if own is None:
+        return lambda target, position: target.log_density(position, *target.parameters)
+    return lambda target, position: own(position, target.built_in)
 
 
 @overload(gradient_at)
-def _gradient_at(built_in, function, parameters, position):
-    if built_in is types.none:
-        return lambda built_in, function, parameters, position: function(position, *parameters)
-    chain = import_module(built_in.instance_class.__module__).chain_gradient
-    return lambda built_in, function, parameters, position: chain(position, built_in)
+def _gradient_at(target, position):
+    own = _own(target, "chain_gradient")
+    if own is None:
+        return lambda target, position: target.gradient(position, *target.parameters)
+    return lambda target, position: own(position, target.built_in)
 
 
 @overload(hessian_product_at)
-def _hessian_product_at(built_in, function, parameters, g, position):
-    if built_in is types.none:
-        return lambda built_in, function, parameters, g, position: function(g, position, *parameters)[0]
-    chain = import_module(built_in.instance_class.__module__).chain_hessian_product
-    return lambda built_in, function, parameters, g, position: chain(g, position, built_in)
+def _hessian_product_at(target, g, position):
+    own = _own(target, "chain_hessian_product")
+    if own is None:
+        return lambda target, g, position: target.gradient_vjp(g, position, *target.parameters)[0]
+    return lambda target, g, position: own(g, position, target.built_in)
+
+
+def _own(target: Any, name: str) -> Any:
+    """The function of that name in the file of a built-in target, by the type of its parameters."""
+    built_in = target.types[Compiled._fields.index("built_in")]
+    return None if built_in is types.none else getattr(import_module(built_in.instance_class.__module__), name)
 
 
 @numba.njit(cache=True)

@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import NamedTuple
 
+import numba
 import numpy as np
-from numba import prange
 
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.samplers._chains import (
-    compiled,
     gradient_at,
     hessian_product_at,
-    line,
     log_density_at,
     loop_over_chains,
     product,
-    rows,
     writeable,
 )
+from refengine.backends.numba.samplers._walk import Walk, metric_cotangent
 from refengine.samplers import underdamped_langevin as reference
-from refengine.samplers._chains import cast, cotangents, inputs
-from refengine.samplers._leapfrog import inverse_mass, metric_vjp
+from refengine.samplers._leapfrog import inverse_mass
 from refengine.samplers.mala import check_hessian
 from refengine.samplers.underdamped_langevin import *
+
+
+class Constants(NamedTuple):
+    """The inverse mass w, the step h, and what a step keeps of the momentum and of the noise."""
+
+    w: np.ndarray
+    h: float
+    kept: float
+    fresh: float
 
 
 @kernel_of(reference.step)
 def step(state, noise, target, metric, *, step_size, friction, metric_convention="inverse_mass"):
     given = {"step_size": step_size, "friction": friction, "metric_convention": metric_convention}
-    value = _run(None, state, noise, target, metric, given)
-    return reference.step(state, noise, target, metric, **given) if value is None else value[0]
+    return walk.step(state, noise, target, metric, **given)
 
 
 @kernel_of(reference.step_value_and_vjp)
 def step_value_and_vjp(g, state, noise, target, metric, *, step_size, friction, metric_convention="inverse_mass"):
     given = {"step_size": step_size, "friction": friction, "metric_convention": metric_convention}
     check_hessian(target)
-    value = _run((None, None) if g is None else g, state, noise, target, metric, given)
-    return reference.step_value_and_vjp(g, state, noise, target, metric, **given) if value is None else value
+    found = walk.step_and_cotangents(_back, g, state, noise, target, metric, **given)
+    if found is None:
+        return reference.step_value_and_vjp(g, state, noise, target, metric, **given)
+    value, (to_state, to_noise, to_w) = found
+    dtype = value.state.position.dtype
+    return value, (to_state, to_noise, metric_cotangent(to_w, metric, metric_convention, dtype))
 
 
 @kernel_of(reference.step_vjp)
@@ -47,64 +57,60 @@ def step_vjp(g, state, noise, target, metric, *, step_size, friction, metric_con
     return step_value_and_vjp(g, state, noise, target, metric, **given)[1]
 
 
-def _run(g, state, noise, target, metric, given):
-    """Value and cotangents, these only where there is a g; None where the target cannot be compiled."""
-    tuples = {"state": (state, State), "noise": (noise, Noise)}
-    _, dtype, x, at_x, slope, p, z, metric = inputs(reference.LAYOUT, **tuples, metric=metric)
-    factors = reference.factors(given["step_size"], given["friction"])
+def _constants(metric, *, step_size, friction, metric_convention):
     with np.errstate(all="ignore"):
-        w = writeable(inverse_mass(np, metric, given["metric_convention"]))
-    target = compiled(target, x)
-    if target is None:
-        return None
-    vector, scalar = (np.empty((0, 1)), np.empty(0)) if g is None else (x, at_x)
-    after, told = cotangents(g, Transition(State(vector, scalar, vector, vector), Info(vector, vector, vector)))
-    seeds = tuple(map(rows, (after.position, after.gradient, after.momentum, *told))), line(after.log_density)
-    arrays = rows(x), rows(slope), rows(p), rows(z)
-    vectors, at_y = _loop(at_x.size, *target, arrays, w, factors, g is not None, *seeds)
-    y, slope_y, p_y, *rest = (v.reshape(x.shape) for v in vectors[:6])
-    value = cast(Transition(State(y, at_y.reshape(at_x.shape), slope_y, p_y), Info(*rest)), dtype)
-    if g is None:
-        return value, None
-    to_x, to_slope, to_p, to_z, to_w = (v.reshape(x.shape) for v in vectors[6:])
-    to_state = State(to_x, np.zeros(at_x.shape), to_slope, to_p)
-    to_metric = metric_vjp(np, to_w, metric, given["metric_convention"])
-    return value, (cast(to_state, dtype), cast(Noise(to_z), dtype), cast(to_metric, dtype))
+        w = writeable(inverse_mass(np, metric, metric_convention))
+    return Constants(w, *reference.factors(step_size, friction))
+
+
+@numba.njit(cache=True)
+def advance(target, state, noise, info, constants, b, t):
+    x, slope, p, z = state.position[b, t], state.gradient[b, t], state.momentum[b, t], noise.normal[t, b]
+    kicked, half, refreshed = info.momentum_kicked[b, t], info.position_half[b, t], info.momentum_refreshed[b, t]
+    w, h, y, p_y = constants.w, 0.5 * constants.h, state.position[b, t + 1], state.momentum[b, t + 1]
+    for d in range(x.size):
+        kicked[d] = p[d] + h * slope[d]
+        half[d] = x[d] + h * (w[d] * kicked[d])
+        refreshed[d] = constants.kept * kicked[d] + constants.fresh * (z[d] / sqrt(w[d]))
+        y[d] = half[d] + h * (w[d] * refreshed[d])
+    state.log_density[b, t + 1] = log_density_at(target, y)
+    slope_y = gradient_at(target, y)
+    for d in range(x.size):
+        state.gradient[b, t + 1, d], p_y[d] = slope_y[d], refreshed[d] + h * slope_y[d]
 
 
 @loop_over_chains
-def _loop(target, log_density, gradient, gradient_vjp, parameters, arrays, w, factors, backwards, g_vectors, g_at_y):
-    x, slope, p, z = arrays
-    h, c, k = factors
-    g_y, g_slope, g_p, g_kicked, g_half, g_refreshed = g_vectors
-    chains, size = x.shape
-    y, slope_y, p_y = np.empty(x.shape), np.empty(x.shape), np.empty(x.shape)
-    kicked, half, refreshed = np.empty(x.shape), np.empty(x.shape), np.empty(x.shape)
-    to_x, to_slope, to_p = np.empty(g_y.shape), np.empty(g_y.shape), np.empty(g_y.shape)
-    to_z, to_w = np.empty(g_y.shape), np.empty(g_y.shape)
-    at_y, half_h = np.empty(chains), 0.5 * h
-    for b in prange(chains):
+def _loop(start, stop, target, state, noise, info, constants):
+    for b in range(start, stop):
+        for t in range(len(noise.normal)):
+            advance(target, state, noise, info, constants, b, t)
+
+
+@loop_over_chains
+def _back(start, stop, target, state, noise, info, constants, g, to):
+    to_state, to_noise, to_w = to
+    w, h, size = constants.w, 0.5 * constants.h, constants.w.size
+    bend = np.empty(size)
+    for b in range(start, stop):
+        z, slope_y = noise.normal[0, b], state.gradient[b, 1]
+        kicked, refreshed = info.momentum_kicked[b, 0], info.momentum_refreshed[b, 0]
         for d in range(size):
-            kicked[b, d] = p[b, d] + half_h * slope[b, d]
-            half[b, d] = x[b, d] + half_h * (w[d] * kicked[b, d])
-            refreshed[b, d] = c * kicked[b, d] + k * (z[b, d] / sqrt(w[d]))
-            y[b, d] = half[b, d] + half_h * (w[d] * refreshed[b, d])
-        at_y[b] = log_density_at(target, log_density, parameters, y[b])
-        slope_y[b] = gradient_at(target, gradient, parameters, y[b])
+            bend[d] = g.state.gradient[b, d] + h * g.state.momentum[b, d]
+        bent = hessian_product_at(target, bend, state.position[b, 1])
         for d in range(size):
-            p_y[b, d] = refreshed[b, d] + half_h * slope_y[b, d]
-        if backwards:
-            bend = np.empty(size)
-            for d in range(size):
-                bend[d] = g_slope[b, d] + half_h * g_p[b, d]
-            bent = hessian_product_at(target, gradient_vjp, parameters, bend, y[b])
-            for d in range(size):
-                to_end = g_y[b, d] + bent[d] + product(g_at_y[b], slope_y[b, d])
-                to_refreshed = g_p[b, d] + g_refreshed[b, d] + half_h * w[d] * to_end
-                to_x[b, d] = to_end + g_half[b, d]
-                to_p[b, d] = c * to_refreshed + g_kicked[b, d] + half_h * w[d] * to_x[b, d]
-                to_slope[b, d] = half_h * to_p[b, d]
-                to_z[b, d] = k * (to_refreshed / sqrt(w[d]))
-                drifts = half_h * (refreshed[b, d] * to_end + kicked[b, d] * to_x[b, d])
-                to_w[b, d] = drifts - 0.5 * (z[b, d] * to_z[b, d] / w[d])
-    return (y, slope_y, p_y, kicked, half, refreshed, to_x, to_slope, to_p, to_z, to_w), at_y
+            to_end = g.state.position[b, d] + bent[d] + product(g.state.log_density[b], slope_y[d])
+            to_refreshed = g.state.momentum[b, d] + g.info.momentum_refreshed[b, d] + h * w[d] * to_end
+            to_x = to_end + g.info.position_half[b, d]
+            to_p = constants.kept * to_refreshed + g.info.momentum_kicked[b, d] + h * w[d] * to_x
+            to_state.position[b, d], to_state.momentum[b, d], to_state.gradient[b, d] = to_x, to_p, h * to_p
+            to_z = constants.fresh * (to_refreshed / sqrt(w[d]))
+            to_noise.normal[b, d] = to_z
+            to_w[b, d] = h * (refreshed[d] * to_end + kicked[d] * to_x) - 0.5 * (z[d] * to_z / w[d])
+
+
+walk = Walk(
+    reference,
+    _loop,
+    _constants,
+    dict.fromkeys((*State._fields, *Noise._fields, *Info._fields), "D") | {"log_density": "", "metric": "!D"},
+)
