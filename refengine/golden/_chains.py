@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,8 +114,8 @@ def kernel_of(
 
 
 def _plain(module: Module, sampler: str, target: Any, given: Any, constants: Any) -> Any:
-    step = module(sampler).step
-    return lambda state, noise: step(state, noise, target, **given, **constants)
+    """As a partial, from which a backend sees the step and compiles whole chains of it."""
+    return partial(module(sampler).step, target=target, **given, **constants)
 
 
 def _with_gradient(module: Module, sampler: str, target: Any, given: Any, constants: Any) -> Any:
