@@ -76,8 +76,11 @@ def test_chains_are_made_the_same_again(name):
     assert np.array_equal(positions(fresh, 3), chain.position[:3])
 
 
-def test_a_file_is_made_the_same_again():
-    assert serialise(made("random_walk")) == content(path_of_chains("random_walk")).decode()
+@pytest.mark.parametrize(
+    "name", [name if name == "random_walk" else pytest.param(name, marks=pytest.mark.slow) for name in plans()]
+)
+def test_a_file_is_made_the_same_again(name):
+    assert serialise(made(name)) == content(path_of_chains(name)).decode()
 
 
 @pytest.mark.parametrize("name", plans())
