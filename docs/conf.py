@@ -26,6 +26,7 @@ extensions = [
     "densities",
     "loss_figures",
     "attention_figures",
+    "sampler_figures",
     "alternatives",
     "presets_table",
 ]
