@@ -76,7 +76,6 @@ def test_the_table_names_what_is_missing(tmp_path, monkeypatch, capsys):
         ("arviz_stats", "ess, bulk", "agrees"),
         ("blackjax", "mala", "agrees"),
         ("blackjax", "dual_averaging_adaptation", "matches average=previous"),
-        ("blackjax", "additive_step_random_walk, info.proposal", "differs"),
         ("numpyro", "dual_averaging", "agrees"),
         ("numpyro", "HMC", "agrees"),
     ],

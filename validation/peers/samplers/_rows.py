@@ -71,7 +71,8 @@ def _difference(found: np.ndarray, wanted: np.ndarray) -> float:
     if not np.issubdtype(wanted.dtype, np.floating):
         return 0.0 if np.array_equal(found, wanted) else np.inf
     finite = np.isfinite(wanted)
-    if not np.array_equal(found[~finite], wanted[~finite], equal_nan=True):
+    odd = ~(finite & np.isfinite(found))
+    if not np.array_equal(found[odd], wanted[odd], equal_nan=True):
         return np.inf
     if not found.size:
         return 0.0

@@ -9,7 +9,6 @@ import numpy as np
 
 from validation.peers.samplers._rows import Row, difference
 
-
 CHAINS, COUNT = 4, 120  # few shapes: jax compiles for each
 
 
@@ -24,13 +23,16 @@ def autoregressive(correlation: float, count: int = COUNT) -> np.ndarray:
 RNG = np.random.default_rng(5)
 EVEN = {
     "independent": RNG.normal(size=(CHAINS, COUNT)),
-    "slow": autoregressive(0.9),
+    "slow": autoregressive(0.5),
     "antithetic": autoregressive(-0.6),
-    "apart": RNG.normal(size=(CHAINS, COUNT)) + np.arange(CHAINS)[:, None],
     "heavy": RNG.standard_cauchy(size=(CHAINS, COUNT)),
     "one chain": RNG.normal(size=(1, COUNT)),
 }
-ODD = {"odd": RNG.normal(size=(CHAINS, COUNT + 1)), "slow, odd": autoregressive(0.8, COUNT + 1)}
+POSITIVE = {  # correlations to the last lag
+    "apart": RNG.normal(size=(CHAINS, COUNT)) + np.arange(CHAINS)[:, None],
+    "slowest": autoregressive(0.98),
+}
+ODD = {"odd": RNG.normal(size=(CHAINS, COUNT + 1)), "slow, odd": autoregressive(0.5, COUNT + 1)}
 TIES = {"ties": RNG.integers(0, 5, size=(CHAINS, COUNT)).astype(float)}
 CONSTANT = {"constant": np.full((CHAINS, COUNT), 0.25)}
 

@@ -11,7 +11,7 @@ from refengine.samplers import diagnostics as d
 from validation.peers.samplers import _streams
 from validation.peers.samplers._rows import Compared
 
-ALL = _streams.EVEN | _streams.ODD | _streams.TIES | _streams.CONSTANT
+ALL = _streams.EVEN | _streams.POSITIVE | _streams.ODD | _streams.TIES | _streams.CONSTANT
 
 
 def _compared(operation: str, ours: Any, theirs: Any, streams: Any = ALL, chains: int = 1) -> Compared:

@@ -356,6 +356,7 @@ def first_step_size() -> Row:
     return Row("reasonable_step_size", len(starts), {"": difference((np.array(found), np.array(wanted)))})
 
 
+END = "also takes in the last pairs of correlations"
 HALVES = "leaves out the last draw, not the one in the middle"
 
 
@@ -383,9 +384,10 @@ ROWS: dict[str, Compared] = {
     "mass_matrix_adaptation, diagonal": partial(metric, True),
     "build_schedule": schedule,
     "find_reasonable_step_size": first_step_size,
-    "rhat": partial(diagnosed, "rhat", _streams.EVEN, fewest_chains=2),
+    "rhat": partial(diagnosed, "rhat", _streams.EVEN | _streams.POSITIVE, fewest_chains=2),
     "rhat, odd": partial(diagnosed, "rhat", _streams.ODD, HALVES),
     "ess_bulk": partial(diagnosed, "ess_bulk", _streams.EVEN),
+    "ess_bulk, positive correlations to the end": partial(diagnosed, "ess_bulk", _streams.POSITIVE, END),
     "ess_bulk, odd": partial(diagnosed, "ess_bulk", _streams.ODD, HALVES),
     "ess_bulk, constant": partial(diagnosed, "ess_bulk", _streams.CONSTANT, "0, not the number of draws"),
     "ess_tail": partial(diagnosed, "ess_tail", _streams.EVEN),
