@@ -167,9 +167,9 @@ def test_every_block_of_a_random_scan_has_its_share_of_the_uniforms(u):
             "pull = xp.matmul(inverse, rest)",
             1,
         ),
-        ("lower[j][j])\n", "lower[j][j] ** 2)\n", 2),
+        ("left_lower(xp, factor, xp.eye", "left_lower(xp, factor * factor, xp.eye", 2),
     ],
-    ids=["sign", "transposed", "precision", "pivot"],
+    ids=["sign", "transposed", "precision", "factor"],
 )
 def test_planted_mistakes_of_gibbs_sampling_are_found(right, wrong, block_size):
     assert gibbs_errors(mutant(gibbs, right, wrong), "systematic", block_size)[0] > 1e-2
