@@ -82,8 +82,8 @@ def conditionals(precision, width):
                 solve_upper(lower, spread[start:stop, j])
             else:
                 pull[start:stop, j] = precision[start:stop, j]
-                solve_lower(lower, pull[start:stop, j])
-                solve_upper(lower, pull[start:stop, j])
+            solve_lower(lower, pull[start:stop, j])  # zeros too: without a factor they become nan
+            solve_upper(lower, pull[start:stop, j])
     return pull, spread
 
 
