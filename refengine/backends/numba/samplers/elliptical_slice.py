@@ -9,10 +9,12 @@ import numba
 import numpy as np
 
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import log_density_at, log_of, loop_over_chains, writeable
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.backends.numba.samplers.slice import narrowed
 from refengine.samplers import elliptical_slice as reference
+from refengine.samplers._chains import LAYOUT
 from refengine.samplers.elliptical_slice import *
 
 
@@ -25,6 +27,9 @@ class Constants(NamedTuple):
 @kernel_of(reference.step)
 def step(state, noise, target, factor):
     return walk.step(state, noise, target, factor)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 @numba.njit(cache=True)
@@ -71,5 +76,5 @@ walk = Walk(
     reference,
     _loop,
     lambda factor: Constants(writeable(factor)),
-    {"position": "D", "normal": "D", "tries": "T", "factor": "!DD", "ellipse": "D", "Info.tries": ""},
+    LAYOUT | {"ellipse": "D", "tries": "T", "Info.tries": ""},
 )

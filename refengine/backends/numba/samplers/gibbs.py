@@ -13,7 +13,7 @@ from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.samplers._chains import loop_over_chains
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import gibbs as reference
-from refengine.samplers._chains import check_count
+from refengine.samplers._chains import LAYOUT, check_count
 from refengine.samplers.gibbs import *
 
 
@@ -124,6 +124,6 @@ walk = Walk(
     reference,
     _loop,
     _constants,
-    dict.fromkeys(("position", "normal", "conditional_mean", "updated"), "D"),
+    LAYOUT | {"conditional_mean": "D", "updated": "D"},
     check=lambda target, state: reference.check_gaussian(target),
 )

@@ -9,9 +9,11 @@ import numba
 import numpy as np
 
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import accepts, log_density_at, loop_over_chains, writeable
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import independence as reference
+from refengine.samplers._chains import LAYOUT, positive
 from refengine.samplers.independence import *
 
 
@@ -28,9 +30,12 @@ def step(state, noise, target, loc, scale):
     return walk.step(state, noise, target, loc, scale)
 
 
+step_vjp = by_chain(reference.step_vjp)
+
+
 def _constants(loc, scale):
     with np.errstate(all="ignore"):
-        scale = np.where(scale > 0, scale, np.nan)
+        scale = positive(np, scale)
         return Constants(writeable(loc), scale, float(-np.sum(np.log(scale)) - scale.size * log(2 * pi) / 2))
 
 
@@ -59,9 +64,4 @@ def _loop(start, stop, target, state, noise, info, constants):
             advance(target, state, noise, info, constants, b, t)
 
 
-walk = Walk(
-    reference,
-    _loop,
-    _constants,
-    {"position": "D", "normal": "D", "proposal": "D", "loc": "!D", "scale": "!D"},
-)
+walk = Walk(reference, _loop, _constants, LAYOUT)

@@ -9,9 +9,11 @@ import numpy as np
 
 from refengine._arrays import check_option
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import accepts, log_density_at, log_of, loop_over_chains
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import metropolis_hastings as reference
+from refengine.samplers._chains import LAYOUT
 from refengine.samplers.metropolis_hastings import *
 
 
@@ -24,6 +26,9 @@ class Constants(NamedTuple):
 @kernel_of(reference.step)
 def step(state, noise, target, *, acceptance="strict"):
     return walk.step(state, noise, target, acceptance=acceptance)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 def _constants(acceptance):
@@ -50,4 +55,4 @@ def _loop(start, stop, target, state, noise, info, constants):
             advance(target, state, noise, info, constants, b, t)
 
 
-walk = Walk(reference, _loop, _constants, {"position": "D", "proposal": "D"})
+walk = Walk(reference, _loop, _constants, LAYOUT)

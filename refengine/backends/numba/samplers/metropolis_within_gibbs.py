@@ -9,9 +9,11 @@ import numpy as np
 
 from refengine._arrays import check_option
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import accepts, log_density_at, loop_over_chains
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import metropolis_within_gibbs as reference
+from refengine.samplers._chains import LAYOUT, positive
 from refengine.samplers.metropolis_within_gibbs import *
 
 
@@ -27,9 +29,12 @@ def step(state, noise, target, scale, *, scan="systematic"):
     return walk.step(state, noise, target, scale, scan=scan)
 
 
+step_vjp = by_chain(reference.step_vjp)
+
+
 def _constants(scale, *, scan):
     check_option("scan", scan, ("systematic", "reverse"))
-    return Constants(np.where(scale > 0, scale, np.nan), scan == "reverse")
+    return Constants(positive(np, scale), scan == "reverse")
 
 
 @numba.njit(cache=True)
@@ -59,9 +64,4 @@ def _loop(start, stop, target, state, noise, info, constants):
             advance(target, state, noise, info, constants, b, t)
 
 
-walk = Walk(
-    reference,
-    _loop,
-    _constants,
-    {"scale": "!D"} | dict.fromkeys(("position", *Noise._fields, *Info._fields), "D"),
-)
+walk = Walk(reference, _loop, _constants, LAYOUT | dict.fromkeys(("uniforms", *Info._fields), "D"))

@@ -9,10 +9,11 @@ import numpy as np
 
 from refengine._arrays import check_option
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import log_density_at, log_of, loop_over_chains, writeable
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import slice as reference
-from refengine.samplers._chains import check_count
+from refengine.samplers._chains import LAYOUT, check_count
 from refengine.samplers.slice import *
 
 
@@ -27,6 +28,9 @@ class Constants(NamedTuple):
 @kernel_of(reference.step)
 def step(state, noise, target, direction, *, max_steps=8, bracket="from_left"):
     return walk.step(state, noise, target, direction, max_steps=max_steps, bracket=bracket)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 def _constants(direction, *, max_steps, bracket):
@@ -90,9 +94,4 @@ def _loop(start, stop, target, state, noise, info, constants):
             advance(target, state, noise, info, constants, b, t)
 
 
-walk = Walk(
-    reference,
-    _loop,
-    _constants,
-    {"position": "D", "direction": "!D", "tries": "T", "Info.tries": ""},
-)
+walk = Walk(reference, _loop, _constants, LAYOUT | {"tries": "T", "Info.tries": ""})

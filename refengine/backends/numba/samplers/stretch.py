@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import accepts, log_density_at, log_of, loop_over_chains
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import stretch as reference
@@ -23,6 +24,9 @@ class Constants(NamedTuple):
 @kernel_of(reference.step)
 def step(state, noise, target, *, a=2.0):
     return walk.step(state, noise, target, a=a)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 @numba.njit(cache=True)
