@@ -9,10 +9,11 @@ import pytest
 
 import refengine
 from refengine.backends.numba.samplers import _chains, _run
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.domains import Unit
 from refengine.samplers import metropolis_hastings, pre_drawn
 from refengine.samplers.targets import gaussian
-from tests.samplers.calls import QUARTIC, leaves
+from tests.samplers.calls import QUARTIC, drawn, leaves, seeds
 from tests.test_samplers import COMPILED
 
 DRAWS = 50
@@ -28,8 +29,12 @@ CALLS = {
 NORMAL = gaussian.target(
     np.array([0.5, -1.0, 0.0]), np.array([[2.0, 0.5, -0.25], [0.5, 1.0, 0.25], [-0.25, 0.25, 1.5]])
 )
-PAIRS = [(name, "normal", NORMAL, NORMAL) for name in CALLS]
-PAIRS += [(name, "own", COMPILED, QUARTIC) for name in CALLS if name != "gibbs"]
+PAIRS = [pytest.param(name, NORMAL, NORMAL, id=f"{name}-normal") for name in CALLS]
+PAIRS += [  # in every process the functions of the user are compiled anew, into each loop that they go through
+    pytest.param(name, COMPILED, QUARTIC, id=f"{name}-own", marks=() if name == "stretch" else pytest.mark.slow)
+    for name in CALLS
+    if name != "gibbs"
+]
 
 
 def begun(name, target):
@@ -50,7 +55,7 @@ def walked(name, target, state, noise):
     return refengine.backend("numba").samplers.run(kernel, state, noise, DRAWS, chains=3)
 
 
-@pytest.mark.parametrize(("name", "target", "python"), [pytest.param(n, *t, id=f"{n}-{i}") for n, i, *t in PAIRS])
+@pytest.mark.parametrize(("name", "target", "python"), PAIRS)
 def test_a_compiled_walk_makes_the_steps_of_the_reference(name, target, python, monkeypatch):
     """Every step from the state that the walk itself has reached; on one thread and on two, to the bit."""
     sampler = getattr(refengine.samplers, name)
@@ -122,3 +127,17 @@ def test_walkers_come_in_pairs(backend):
     state = kernel.init(np.zeros((3, 2)), gaussian.target(np.zeros(2), np.eye(2)))
     with pytest.raises(ValueError, match=r"state\.position must have shape \(\.\.\., W, D\) with an even W > 0"):
         kernel.step(state, kernel.Noise(*np.full((3, 3), 0.5)), NORMAL)
+
+
+@pytest.mark.parametrize("name", ["independence", "mala"])  # by the gradient, and by the Hessian too
+@pytest.mark.parametrize("chains", [(2, 3), (0,)])
+def test_the_shared_text_takes_a_compiled_target_chain_by_chain(name, chains):
+    sampler, call = getattr(refengine.samplers, name), drawn(name, chains)
+    g = seeds(sampler.step(*call.arguments, **call.constants), np.random.default_rng(2))
+    wanted = leaves(sampler.step_vjp(g, *call.arguments, **call.constants))
+    target, *shared = call.shared
+    assert target is QUARTIC
+    got = leaves(by_chain(sampler.step_vjp)(g, *call.chained, COMPILED, *shared, **call.constants))
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+        assert a.shape == b.shape

@@ -30,8 +30,9 @@ def by_chain(function: F) -> F:
     return taken  # type: ignore[return-value]
 
 
-def _for_arrays(target: Target) -> Target:
-    density, gradient, product, parameters = check_target(target)
+def _for_arrays(target: Any) -> Target:
+    functions: Any = check_target(target)[:3]
+    density, gradient, product = functions
 
     def log_density(position: np.ndarray, *more: Any) -> np.ndarray:
         return np.array([density(x, *more) for x in rows(position)]).reshape(position.shape[:-1])
@@ -44,5 +45,5 @@ def _for_arrays(target: Target) -> Target:
         return (np.array(found).reshape(position.shape),)
 
     made = log_density, gradient_of, gradient_vjp
-    chosen = (new if is_jitted(f) else f for f, new in zip((density, gradient, product), made, strict=True))
-    return Target(*chosen, parameters)
+    chosen: Any = (new if is_jitted(old) else old for old, new in zip(functions, made, strict=True))
+    return Target(*chosen, target.parameters)
