@@ -122,12 +122,16 @@ def step_vjp(
     return cast(State(to_x), dtype), cast(Noise(to_z, xp.zeros_like(u)), dtype)
 
 
+def check_gaussian(target: Any) -> None:
+    """TypeError unless the target is that of ``targets.gaussian``."""
+    if not getattr(check_target(target).log_density, "__module__", "").endswith("samplers.targets.gaussian"):
+        raise TypeError("target must be that of targets.gaussian: the conditionals of another are not known")
+
+
 def _blocks(xp: Any, target: Target, size: int, block_size: int) -> list[tuple[Any, ...]]:
     """For each block its number, where it is, P_BB^-1 P_BR and L^-T in the rows of the block, and the mean."""
-    parameters = check_target(target).parameters
-    if not getattr(target.log_density, "__module__", "").endswith("samplers.targets.gaussian"):
-        raise TypeError("target must be that of targets.gaussian: the conditionals of another are not known")
-    mean, precision = (xp.astype(xp.asarray(a), xp.float64, copy=False) for a in parameters)
+    check_gaussian(target)
+    mean, precision = (xp.astype(xp.asarray(a), xp.float64, copy=False) for a in target.parameters)
     target.log_density(xp.zeros(size), mean, precision)  # checks the shapes
     precision = (precision + xp.matrix_transpose(precision)) / 2
     count, numbers, blocks = check_count("block_size", block_size), xp.arange(size), []

@@ -42,13 +42,20 @@ class Walk:
     (chains, draws), those of ``state`` with (chains, 1 + draws), the given state first. Transition t of chain b leads
     from ``state[b, t]`` to ``state[b, t + 1]``. ``constants(*shared, **given)`` checks and prepares what the step takes
     behind its target: the shared arrays, in float64, and the constants. ``layout`` is that of
-    `refengine.samplers._chains.inputs`, for the fields of the info too.
+    `refengine.samplers._chains.inputs`, for the fields of the info too; "Info.tries" is the info's where the noise has
+    a field of that name. ``check(target, state)`` refuses what the step cannot take.
     """
 
     def __init__(
-        self, reference: ModuleType, loop: Callable[..., None], constants: Callable[..., Any], layout: dict[str, str]
+        self,
+        reference: ModuleType,
+        loop: Callable[..., None],
+        constants: Callable[..., Any],
+        layout: dict[str, str],
+        check: Callable[[Any, Any], None] = lambda target, state: None,
     ):
         self.reference, self.loop, self.constants, self.layout = reference, loop, constants, layout
+        self.check = check
         positional = [
             p.name for p in inspect.signature(reference.step).parameters.values() if p.kind is not p.KEYWORD_ONLY
         ]
@@ -113,6 +120,7 @@ class Walk:
         tuples = {"state": (state, kinds.State), "noise": (first, kinds.Noise)}
         _, dtype, *arrays = inputs(self.layout, **tuples, **named)
         before, drawn, rest = (arrays[i:j] for i, j in pairwise(accumulate((0, len(state), len(first), len(shared)))))
+        self.check(target, kinds.State(*before))
         constants, target = self.constants(*rest, **given), compiled(target, before[0])
         if target is None:
             return None
@@ -139,7 +147,8 @@ class Walk:
 
     def _empty(self, kind: Any, sizes: dict[str, int], chains: int, draws: int) -> Any:
         hints = get_type_hints(kind, include_extras=True)
-        own = {name: [sizes[letter] for letter in self.layout.get(name, "")] for name in kind._fields}
+        letters = {name: self.layout.get(f"{kind.__name__}.{name}", self.layout.get(name, "")) for name in kind._fields}
+        own = {name: [sizes[letter] for letter in letters[name]] for name in kind._fields}
         return kind(
             *(np.empty((chains, draws, *own[name]), DTYPES.get(hints[name], np.float64)) for name in kind._fields)
         )
