@@ -42,31 +42,40 @@ class Walk:
     (chains, draws), those of ``state`` with (chains, 1 + draws), the given state first. Transition t of chain b leads
     from ``state[b, t]`` to ``state[b, t + 1]``. ``constants(*shared, **given)`` checks and prepares what the step takes
     behind its target: the shared arrays, in float64, and the constants. ``layout`` is that of
-    `refengine.samplers._chains.inputs`, for the fields of the info too.
+    `refengine.samplers._chains.inputs`, for the fields of the info too; ``told`` has those that are other there.
+
+    A step without a target gives its loop None. One without a state leaves the states before it empty.
     """
 
     def __init__(
-        self, reference: ModuleType, loop: Callable[..., None], constants: Callable[..., Any], layout: dict[str, str]
+        self,
+        reference: ModuleType,
+        loop: Callable[..., None],
+        constants: Callable[..., Any],
+        layout: dict[str, str],
+        told: dict[str, str] | None = None,
     ):
-        self.reference, self.loop, self.constants, self.layout = reference, loop, constants, layout
+        self.reference, self.loop, self.constants = reference, loop, constants
+        self.layout, self.told = layout, layout | (told or {})
         positional = [
             p.name for p in inspect.signature(reference.step).parameters.values() if p.kind is not p.KEYWORD_ONLY
         ]
-        self.shared = positional[positional.index("target") + 1 :]
+        self.targeted, self.stateful = "target" in positional, "state" in positional
+        self.shared = [name for name in positional if name not in ("state", "noise", "target")]
 
-    def step(self, state: Any, noise: Any, target: Any, *shared: Any, **given: Any) -> Any:
+    def step(self, state: Any, noise: Any, *rest: Any, **given: Any) -> Any:
         """One transition; that of the reference where the target cannot be compiled."""
-        found = self._walked(state, noise, None, target, shared, given)
+        found = self._walked(state, noise, None, rest, given)
         if found is None:
-            return self.reference.step(state, noise, target, *shared, **given)
+            return self.reference.step(*((state, noise) if self.stateful else (noise,)), *rest, **given)
         return cast(self._first(found), found.dtype)
 
-    def run(self, state: Any, noise: Any, target: Any, *shared: Any, **given: Any) -> tuple[Any, Any, Any] | None:
+    def run(self, state: Any, noise: Any, *rest: Any, **given: Any) -> tuple[Any, Any, Any] | None:
         """States and infos (chain, draw, ...), and the last state, of noise (draw, chain, ...).
 
         None where the target cannot be compiled.
         """
-        found = self._walked(state, type(noise)(*(leaf[0] for leaf in noise)), noise, target, shared, given)
+        found = self._walked(state, type(noise)(*(leaf[0] for leaf in noise)), noise, rest, given)
         if found is None:
             return None
         over = len(found.over)
@@ -83,7 +92,7 @@ class Walk:
         ``back(chains, target, state, noise, info, constants, g, to)`` fills ``to``, zeros at first, from a transition
         that ``loop`` has made; g and to have arrays (chains, ...). None where the target cannot be compiled.
         """
-        found = self._walked(state, noise, None, target, shared, given)
+        found = self._walked(state, noise, None, (target, *shared), given)
         if found is None:
             return None
         value, chains = self._first(found), prod(found.over)
@@ -107,24 +116,27 @@ class Walk:
         )
         return self.reference.Transition(state, info)
 
-    def _walked(self, state: Any, first: Any, noise: Any, target: Any, shared: Any, given: Any) -> _Walked | None:
+    def _walked(self, state: Any, first: Any, noise: Any, rest: Any, given: Any) -> _Walked | None:
         """The walk over ``noise``, or over the draw ``first`` alone; None where the target cannot be compiled."""
-        kinds, named = self.reference, dict(zip(self.shared, shared, strict=True))
-        tuples = {"state": (state, kinds.State), "noise": (first, kinds.Noise)}
-        _, dtype, *arrays = inputs(self.layout, **tuples, **named)
-        before, drawn, rest = (arrays[i:j] for i, j in pairwise(accumulate((0, len(state), len(first), len(shared)))))
-        constants, target = self.constants(*rest, **given), compiled(target, before[0])
-        if target is None:
+        kinds, named = self.reference, dict(zip(self.shared, rest[self.targeted :], strict=True))
+        tuples = {"state": (state, kinds.State)} if self.stateful else {}
+        _, dtype, *arrays = inputs(self.layout, **tuples, noise=(first, kinds.Noise), **named)
+        fields = kinds.State._fields * self.stateful + kinds.Noise._fields
+        counts = 0, len(fields) - len(kinds.Noise._fields), len(kinds.Noise._fields), len(named)
+        before, drawn, shared = (arrays[i:j] for i, j in pairwise(accumulate(counts)))
+        constants = self.constants(*shared, **given)
+        target = compiled(rest[0], arrays[0]) if self.targeted else None
+        if self.targeted and target is None:
             return None
-        over, sizes = self._sizes(dict(zip((*state._fields, *first._fields), (*before, *drawn), strict=True)))
+        over, sizes = self._sizes(dict(zip(fields, (*before, *drawn), strict=True)))
         chains, draws = prod(over), 1 if noise is None else len(noise[0])
-        states = self._empty(kinds.State, sizes, chains, draws + 1)
-        for whole, leaf in zip(states, before, strict=True):
+        states = self._empty(kinds.State, self.layout, sizes, chains, draws + 1)
+        for whole, leaf in zip(states, before, strict=self.stateful):
             whole[:, 0] = leaf.reshape(whole[:, 0].shape)
         shapes = ((draws, chains, *leaf.shape[len(over) :]) for leaf in drawn)
         leaves = zip(drawn if noise is None else noise, shapes, strict=True)
         noise = kinds.Noise(*(writeable(np.asarray(a, np.float64).reshape(shape)) for a, shape in leaves))
-        infos = self._empty(kinds.Info, sizes, chains, draws)
+        infos = self._empty(kinds.Info, self.told, sizes, chains, draws)
         self.loop(chains, target, states, noise, infos, constants, steps=draws)
         return _Walked(states, noise, infos, constants, target, over, dtype)
 
@@ -137,9 +149,9 @@ class Walk:
         name, array = next(iter(fields.items()))
         return array.shape[: array.ndim - len(self.layout.get(name, ""))], sizes
 
-    def _empty(self, kind: Any, sizes: dict[str, int], chains: int, draws: int) -> Any:
+    def _empty(self, kind: Any, layout: dict[str, str], sizes: dict[str, int], chains: int, draws: int) -> Any:
         hints = get_type_hints(kind, include_extras=True)
-        own = {name: [sizes[letter] for letter in self.layout.get(name, "")] for name in kind._fields}
+        own = {name: [sizes[letter] for letter in layout.get(name, "")] for name in kind._fields}
         return kind(
             *(np.empty((chains, draws, *own[name]), DTYPES.get(hints[name], np.float64)) for name in kind._fields)
         )
