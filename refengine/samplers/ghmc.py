@@ -21,8 +21,6 @@ from refengine.samplers._chains import (
     Noise,
     accept,
     cast,
-    check_count,
-    check_positive,
     choose,
     cotangents,
     inputs,
@@ -30,7 +28,7 @@ from refengine.samplers._chains import (
     shares,
 )
 from refengine.samplers._leapfrog import Flight, Path, fly, fly_vjp, inverse_mass, leapfrog, metric_vjp
-from refengine.samplers.hamiltonian import Info, flight_cotangents, info_of
+from refengine.samplers.hamiltonian import Info, flight_cotangents, info_of, length_of
 from refengine.samplers.mala import check_hessian
 from refengine.samplers.targets import Target
 from refengine.samplers.underdamped_langevin import State, init
@@ -81,8 +79,8 @@ def step(
     (False, [0.0], [-1.0])
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
-    w, length = inverse_mass(xp, arrays.pop(), metric_convention), _length(step_size, steps)
-    mixed, kept = _shares(persistence), _kept(on_reject)
+    w, length = inverse_mass(xp, arrays.pop(), metric_convention), length_of(step_size, steps)
+    mixed, kept = mixture(persistence), kept_sign(on_reject)
     threshold = check_number("divergence_threshold", divergence_threshold)
     return cast(_step(target, length, mixed, kept, threshold, w, *arrays)[0], dtype)
 
@@ -112,8 +110,8 @@ def step_vjp(
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     metric = arrays.pop()
-    w, length, z = inverse_mass(xp, metric, metric_convention), _length(step_size, steps), arrays[4]
-    mixed, kept = _shares(persistence), _kept(on_reject)
+    w, length, z = inverse_mass(xp, metric, metric_convention), length_of(step_size, steps), arrays[4]
+    mixed, kept = mixture(persistence), kept_sign(on_reject)
     threshold = check_number("divergence_threshold", divergence_threshold)
     check_hessian(target)
     value, path, flight = _step(target, length, mixed, kept, threshold, w, *arrays)
@@ -136,11 +134,7 @@ def step_vjp(
 _LAYOUT = {"position": "D", "gradient": "D", "momentum": "D", "normal": "D", "metric": "!D"}
 
 
-def _length(step_size: float, steps: int) -> tuple[float, int]:
-    return check_positive("step_size", step_size), check_count("steps", steps)
-
-
-def _shares(persistence: float) -> tuple[float, float]:
+def mixture(persistence: float) -> tuple[float, float]:
     """Those of the old momentum and of the noise."""
     alpha = check_number("persistence", persistence)
     if not 0 <= alpha <= 1:
@@ -148,7 +142,7 @@ def _shares(persistence: float) -> tuple[float, float]:
     return alpha, sqrt((1 - alpha) * (1 + alpha))
 
 
-def _kept(on_reject: str) -> float:
+def kept_sign(on_reject: str) -> float:
     """The sign of the momentum after a rejection."""
     check_option("on_reject", on_reject, ("flip", "keep"))
     return -1.0 if on_reject == "flip" else 1.0

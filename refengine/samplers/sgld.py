@@ -82,7 +82,7 @@ def step(
     [1.5]
     """
     _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
-    return cast(_step(*_factors(step_size, temperature, step_size_convention), *arrays), dtype)
+    return cast(_step(*factors(step_size, temperature, step_size_convention), *arrays), dtype)
 
 
 def step_vjp(
@@ -103,7 +103,7 @@ def step_vjp(
               \bar z = \sqrt{2 \epsilon T}\, (\bar\theta' + \bar n)
     """
     _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
-    epsilon, spread = _factors(step_size, temperature, step_size_convention)
+    epsilon, spread = factors(step_size, temperature, step_size_convention)
     g = cotangents(g, _step(epsilon, spread, *arrays))
     to_x = g.state.position
     to_z, to_gradient = spread * (to_x + g.info.diffusion), epsilon * (to_x + g.info.drift)
@@ -113,7 +113,7 @@ def step_vjp(
 _LAYOUT = {"position": "D", "normal": "D", "gradient": "D"}
 
 
-def _factors(step_size: float, temperature: float, convention: str) -> tuple[float, float]:
+def factors(step_size: float, temperature: float, convention: str) -> tuple[float, float]:
     """Those of the gradient and of the noise."""
     epsilon, heat = epsilon_of(step_size, convention)[0], check_number("temperature", temperature)
     if not heat >= 0:
