@@ -121,9 +121,15 @@ def _no_hessian(g, position, *parameters):
 
 
 @numba.njit(cache=True)
+def log_of(u):
+    """The logarithm: -inf at 0, nan below."""
+    return log(u) if u > 0 else -np.inf if u == 0 else np.nan
+
+
+@numba.njit(cache=True)
 def accepts(u, log_ratio):
-    """Log u < log ratio; the logarithm is taken of positive numbers only."""
-    return (log(u) if u > 0 else -np.inf if u == 0 else np.nan) < log_ratio
+    """Log u < log ratio."""
+    return log_of(u) < log_ratio
 
 
 @numba.njit(cache=True)

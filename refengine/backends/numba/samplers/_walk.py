@@ -42,7 +42,8 @@ class Walk:
     (chains, draws), those of ``state`` with (chains, 1 + draws), the given state first. Transition t of chain b leads
     from ``state[b, t]`` to ``state[b, t + 1]``. ``constants(*shared, **given)`` checks and prepares what the step takes
     behind its target: the shared arrays, in float64, and the constants. ``layout`` is that of
-    `refengine.samplers._chains.inputs`, for the fields of the info too; ``told`` has those that are other there.
+    `refengine.samplers._chains.inputs`, for the fields of the info too; "Info.tries" is the info's where the noise has
+    a field of that name. ``check(target, state)`` refuses what the step cannot take.
 
     A step without a target gives its loop None. One without a state leaves the states before it empty.
     """
@@ -53,10 +54,10 @@ class Walk:
         loop: Callable[..., None],
         constants: Callable[..., Any],
         layout: dict[str, str],
-        told: dict[str, str] | None = None,
+        check: Callable[[Any, Any], None] = lambda target, state: None,
     ):
-        self.reference, self.loop, self.constants = reference, loop, constants
-        self.layout, self.told = layout, layout | (told or {})
+        self.reference, self.loop, self.constants, self.layout = reference, loop, constants, layout
+        self.check = check
         positional = [
             p.name for p in inspect.signature(reference.step).parameters.values() if p.kind is not p.KEYWORD_ONLY
         ]
@@ -124,19 +125,21 @@ class Walk:
         fields = kinds.State._fields * self.stateful + kinds.Noise._fields
         counts = 0, len(fields) - len(kinds.Noise._fields), len(kinds.Noise._fields), len(named)
         before, drawn, shared = (arrays[i:j] for i, j in pairwise(accumulate(counts)))
+        target = rest[0] if self.targeted else None
+        self.check(target, kinds.State(*before) if self.stateful else None)
         constants = self.constants(*shared, **given)
-        target = compiled(rest[0], arrays[0]) if self.targeted else None
+        target = compiled(target, arrays[0]) if self.targeted else None
         if self.targeted and target is None:
             return None
         over, sizes = self._sizes(dict(zip(fields, (*before, *drawn), strict=True)))
         chains, draws = prod(over), 1 if noise is None else len(noise[0])
-        states = self._empty(kinds.State, self.layout, sizes, chains, draws + 1)
+        states = self._empty(kinds.State, sizes, chains, draws + 1)
         for whole, leaf in zip(states, before, strict=self.stateful):
             whole[:, 0] = leaf.reshape(whole[:, 0].shape)
         shapes = ((draws, chains, *leaf.shape[len(over) :]) for leaf in drawn)
         leaves = zip(drawn if noise is None else noise, shapes, strict=True)
         noise = kinds.Noise(*(writeable(np.asarray(a, np.float64).reshape(shape)) for a, shape in leaves))
-        infos = self._empty(kinds.Info, self.told, sizes, chains, draws)
+        infos = self._empty(kinds.Info, sizes, chains, draws)
         self.loop(chains, target, states, noise, infos, constants, steps=draws)
         return _Walked(states, noise, infos, constants, target, over, dtype)
 
@@ -149,9 +152,10 @@ class Walk:
         name, array = next(iter(fields.items()))
         return array.shape[: array.ndim - len(self.layout.get(name, ""))], sizes
 
-    def _empty(self, kind: Any, layout: dict[str, str], sizes: dict[str, int], chains: int, draws: int) -> Any:
+    def _empty(self, kind: Any, sizes: dict[str, int], chains: int, draws: int) -> Any:
         hints = get_type_hints(kind, include_extras=True)
-        own = {name: [sizes[letter] for letter in layout.get(name, "")] for name in kind._fields}
+        letters = {name: self.layout.get(f"{kind.__name__}.{name}", self.layout.get(name, "")) for name in kind._fields}
+        own = {name: [sizes[letter] for letter in letters[name]] for name in kind._fields}
         return kind(
             *(np.empty((chains, draws, *own[name]), DTYPES.get(hints[name], np.float64)) for name in kind._fields)
         )

@@ -287,7 +287,6 @@ walk = Walk(
     _constants,
     {
         **dict.fromkeys(("position", "gradient", "normal", "momentum"), "D"),
-        **{"directions": "J", "halves": "J", "leaves": "K", "metric": "!D"},
+        **{"directions": "J", "halves": "J", "leaves": "K", "metric": "!D", "Info.leaves": ""},
     },
-    {"leaves": ""},
 )
