@@ -327,8 +327,8 @@ def _trees(
     x, slope, z, directions, halves, leaves = (as_rows(xp, a) for a in (x, slope, z, directions, halves, leaves))
     found = []
     for row in range(density.shape[0]):
-        tree = _Tree(xp, target, epsilon, w, x[row, ...], density[row, ...], slope[row, ...], z[row, ...])
         with np.errstate(all="ignore"):
+            tree = _Tree(xp, target, epsilon, w, x[row, ...], density[row, ...], slope[row, ...], z[row, ...])
             _grow(tree, turns, limit, *(_numbers(a[row, ...]) for a in (directions, halves, leaves)))
         found.append(tree)
     return found

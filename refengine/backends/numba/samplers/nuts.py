@@ -17,16 +17,12 @@ import numpy as np
 from refengine._arrays import check_number, check_option
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.samplers._chains import gradient_at, log_density_at, loop_over_chains, writeable
+from refengine.backends.numba.samplers._intervals import INNER, P_FAR, P_NEAR, Q_FAR, Q_NEAR, joined, weighed
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import nuts as reference
 from refengine.samplers._chains import check_positive
 from refengine.samplers._leapfrog import inverse_mass
 from refengine.samplers.nuts import *
-
-TRAPEZOIDAL, MOMENTUM_SUM, STAN, POSITION = range(len(reference.TURNS))
-
-Q_NEAR, P_NEAR, Q_FAR, P_FAR, INNER = range(5)
-"""Of an interval: both ends, in the order in which it was made, and the sum of the momenta between them."""
 
 POINT, SLOPE, KICK = range(3)
 """Of a point of the trajectory: position, gradient, and the change of the momentum since the start."""
@@ -50,12 +46,14 @@ class Bench(NamedTuple):
     shelves: Any
     chosen: Any
     kept: Any
+    p: Any
     scratch: Any
 
 
-class Half(NamedTuple):
-    """How a half came out: the leaves made, why it is not taken in, and the weight of its points."""
+class Tree(NamedTuple):
+    """How a tree or a half of it came out: doublings, leaves made, why it ended, its weight, and the point kept."""
 
+    depth: int
     made: int
     turning: bool
     divergent: bool
@@ -101,138 +99,77 @@ def _constants(metric, *, step_size, turn, metric_convention, divergence_thresho
 
 
 @numba.njit(cache=True)
-def log_of(u):
+def log_uniform(u):
     return log(u) if u > 0 else -np.inf
 
 
-@numba.njit(cache=True, error_model="numpy")
-def weighed(top, rest, other_top, other_rest):
-    """The logarithm of the sum of two weights, as top and rest."""
-    if other_top > top:
-        top, rest, other_top, other_rest = other_top, other_rest, top, rest
-    return top, rest + (1 + other_rest) * exp(other_top - top) if other_top > -np.inf else rest
-
-
-@numba.njit(cache=True, error_model="numpy")
-def onwards(w, p, q, inner, share):
-    """Whether both end momenta point along the sum of the inner ones and this share of their own."""
-    at_p, at_q = 0.0, 0.0
-    for d in range(w.size):
-        total = inner[d] + (p[d] + q[d]) * share
-        at_p += w[d] * p[d] * total
-        at_q += w[d] * q[d] * total
-    return at_p > 0 and at_q > 0
-
-
-@numba.njit(cache=True, error_model="numpy")
-def apart(way, first, last):
-    """Whether both ends move away from each other; ``way`` is the direction of time from the first to the last."""
-    at_first, at_last = 0.0, 0.0
-    for d in range(first[0].size):
-        along = way * (last[0][d] - first[0][d])
-        at_first += along * first[1][d]
-        at_last += along * last[1][d]
-    return at_first >= 0 and at_last >= 0
-
-
-@numba.njit(cache=True, error_model="numpy")
-def joined(constants, way, single, older, newer, scratch):
-    """Make of the newer interval both, neighbours of the same size, the older one made first; whether they turn."""
-    w, turn, turning = constants.w, constants.turn, False
-    if turn == STAN and not single:
-        for d in range(w.size):
-            scratch[d] = older[INNER, d] + older[P_FAR, d]
-        turning = not onwards(w, older[P_NEAR], newer[P_NEAR], scratch, 1.0)
-        for d in range(w.size):
-            scratch[d] = newer[P_NEAR, d] + newer[INNER, d]
-        turning = turning or not onwards(w, older[P_FAR], newer[P_FAR], scratch, 1.0)
-    for d in range(w.size):
-        between = older[P_FAR, d] + newer[P_NEAR, d]
-        newer[INNER, d] = 0.0 if single else older[INNER, d] + between + newer[INNER, d]
-        newer[Q_NEAR, d], newer[P_NEAR, d] = older[Q_NEAR, d], older[P_NEAR, d]
-    if turn == POSITION:
-        return not apart(way, (newer[Q_NEAR], newer[P_NEAR]), (newer[Q_FAR], newer[P_FAR]))
-    share = 0.5 if turn == TRAPEZOIDAL else 1.0
-    return turning or not onwards(w, newer[P_NEAR], newer[P_FAR], newer[INNER], share)
+@numba.njit(cache=True)
+def copied(source, to):
+    for d in range(to.size):
+        to[d] = source[d]
 
 
 @numba.njit(cache=True)
-def alone(interval, q, p):
-    """Make the interval a single point."""
-    for d in range(q.size):
-        interval[Q_NEAR, d] = interval[Q_FAR, d] = q[d]
-        interval[P_NEAR, d] = interval[P_FAR, d] = p[d]
-        interval[INNER, d] = 0.0
+def shelved(constants, way, made, end, p, bench):
+    """Join the leaf just made to all that it completes, then shelve it; whether one of these intervals turns."""
+    newest, level = bench.newest, 0
+    for d in range(p.size):
+        newest[Q_NEAR, d] = newest[Q_FAR, d] = end[POINT, d]
+        newest[P_NEAR, d] = newest[P_FAR, d] = p[d]
+        newest[INNER, d] = 0.0
+    while made % 2 ** (level + 1) == 0:
+        if joined(constants, way, level == 0, bench.shelves[level], newest, bench.scratch):
+            return True
+        level += 1
+    bench.shelves[level] = newest
+    return False
+
+
+@numba.njit(cache=True)
+def faced(interval):
+    """Turn an interval round, as if it had been made the other way."""
+    for d in range(interval.shape[1]):
+        q, p = interval[Q_FAR, d], interval[P_FAR, d]
+        interval[Q_FAR, d], interval[P_FAR, d] = interval[Q_NEAR, d], interval[P_NEAR, d]
+        interval[Q_NEAR, d], interval[P_NEAR, d] = q, p
+
+
+@numba.njit(cache=True)
+def enlarged(constants, way, depth, bench):
+    """Join the new half to the tree; whether the whole turns."""
+    turning = joined(constants, way, depth == 0, bench.tree, bench.newest, bench.scratch)
+    bench.tree[:] = bench.newest
+    return turning
 
 
 @numba.njit(cache=True, error_model="numpy")
-def leap(target, constants, way, p0, end, p):
-    """Move an end of the trajectory by a leapfrog step and set p; the log density there, and the kinetic energy gained.
-
-    That is sum w k (p0 + k / 2) for the whole kick k, with no difference of energies.
-    """
-    w, h, growth = constants.w, way * constants.epsilon, 0.0
-    for d in range(w.size):
-        end[KICK, d] += h / 2 * end[SLOPE, d]
-        end[POINT, d] += h * w[d] * (p0[d] + end[KICK, d])
-    end[SLOPE] = gradient_at(target, end[POINT])
-    for d in range(w.size):
+def half_kick(h, p0, end, p):
+    """Half a kick at an end of the trajectory, and the momentum after it."""
+    for d in range(p.size):
         end[KICK, d] += h / 2 * end[SLOPE, d]
         p[d] = p0[d] + end[KICK, d]
-        growth += w[d] * end[KICK, d] * (p0[d] + end[KICK, d] / 2)
-    return log_density_at(target, end[POINT]), growth
+
+
+@numba.njit(cache=True)
+def drift(w, h, end, p):
+    for d in range(p.size):
+        end[POINT, d] += h * w[d] * p[d]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def doubled(target, constants, way, depth, p0, density, uniforms, bench):
-    """Build a new half at one end of the tree: into newest its interval, into kept the point that stands for it."""
-    end, newest, kept = bench.ends[1 if way > 0 else 0], bench.newest, bench.kept
-    top, rest, kept_density, acceptance = -np.inf, 0.0, 0.0, 0.0
-    for made in range(1, 2**depth + 1):
-        here, growth = leap(target, constants, way, p0, end, bench.scratch)
-        weight = (here - density) - growth
-        weight = -np.inf if np.isnan(weight) else weight
-        acceptance += min(exp(weight), 1.0)
-        if not weight >= -constants.threshold:
-            return Half(made, False, True, top, rest, kept_density, acceptance)
-        top, rest = (weight, 0.0) if made == 1 else weighed(top, rest, weight, 0.0)
-        if made == 1 or log_of(uniforms[made - 1]) < weight - (top + log1p(rest)):
-            kept[0], kept[1], kept[2], kept_density = end[POINT], end[SLOPE], bench.scratch, here
-        alone(newest, end[POINT], bench.scratch)
-        level = 0
-        while made % 2 ** (level + 1) == 0:
-            if joined(constants, way, level == 0, bench.shelves[level], newest, bench.scratch):
-                return Half(made, True, False, top, rest, kept_density, acceptance)
-            level += 1
-        bench.shelves[level] = newest
-    return Half(made, False, False, top, rest, kept_density, acceptance)
+def gained(w, kick, p0):
+    """The growth of the kinetic energy by the whole kick, with no difference of energies."""
+    total = 0.0
+    for d in range(w.size):
+        total += w[d] * kick[d] * (p0[d] + kick[d] / 2)
+    return total
 
 
-@numba.njit(cache=True, error_model="numpy")
-def grown(target, constants, p0, density, directions, halves, uniforms, bench):
-    """Double the tree until it turns, diverges or is as deep as it may be: its depth, and what is told of it."""
-    top, rest, chosen_density, acceptance, made, facing = 0.0, 0.0, density, 0.0, 0, 1.0
-    turning = divergent = False
-    depth = 0
-    while depth < directions.size and not (turning or divergent):
-        way = 1.0 if directions[depth] < 0.5 else -1.0
-        if way != facing:
-            for d in range(p0.size):
-                turned = bench.tree[Q_FAR, d], bench.tree[P_FAR, d]
-                bench.tree[Q_FAR, d], bench.tree[P_FAR, d] = bench.tree[Q_NEAR, d], bench.tree[P_NEAR, d]
-                bench.tree[Q_NEAR, d], bench.tree[P_NEAR, d] = turned
-            facing = way
-        half = doubled(target, constants, way, depth, p0, density, uniforms[made:], bench)
-        made, acceptance = made + half.made, acceptance + half.acceptance
-        turning, divergent = half.turning, half.divergent
-        if not (turning or divergent):
-            if log_of(halves[depth]) < (half.top + log1p(half.rest)) - (top + log1p(rest)):
-                bench.chosen[:], chosen_density = bench.kept, half.density
-            top, rest = weighed(top, rest, half.top, half.rest)
-            turning = joined(constants, way, depth == 0, bench.tree, bench.newest, bench.scratch)
-            bench.tree[:] = bench.newest
-            depth += 1
-    return depth, made, turning, divergent, chosen_density, top + log1p(rest), acceptance / made
+@numba.njit(cache=True)
+def stands(end, p, kept):
+    """Let the last point of an end stand for its half."""
+    for d in range(p.size):
+        kept[0, d], kept[1, d], kept[2, d] = end[POINT, d], end[SLOPE, d], p[d]
 
 
 @numba.njit(cache=True)
@@ -244,33 +181,96 @@ def energy_of(w, p, density):
 
 
 @numba.njit(cache=True, error_model="numpy")
+def begun(state, noise, info, constants, b, t, bench):
+    """Draw the momentum and make the start the whole tree."""
+    x, slope, p0 = state.position[b, t], state.gradient[b, t], info.momentum[b, t]
+    for d in range(x.size):
+        p0[d] = noise.normal[t, b, d] / sqrt(constants.w[d])
+        for side in range(2):
+            bench.ends[side, POINT, d], bench.ends[side, SLOPE, d], bench.ends[side, KICK, d] = x[d], slope[d], 0.0
+        bench.tree[Q_NEAR, d] = bench.tree[Q_FAR, d] = x[d]
+        bench.tree[P_NEAR, d] = bench.tree[P_FAR, d] = p0[d]
+        bench.tree[INNER, d] = 0.0
+        bench.chosen[0, d], bench.chosen[1, d], bench.chosen[2, d] = x[d], slope[d], p0[d]
+
+
+@numba.njit(cache=True)
+def told(state, info, constants, b, t, bench, tree):
+    """Write down the point chosen, and what there is to say of the tree."""
+    w, chosen = constants.w, bench.chosen
+    copied(chosen[0], state.position[b, t + 1])
+    copied(chosen[1], state.gradient[b, t + 1])
+    state.log_density[b, t + 1] = tree.density
+    info.energy[b, t] = energy_of(w, info.momentum[b, t], state.log_density[b, t])
+    info.proposal_energy[b, t] = energy_of(w, chosen[2], tree.density)
+    info.log_weight[b, t], info.acceptance[b, t] = tree.top + log1p(tree.rest), tree.acceptance / tree.made
+    info.depth[b, t], info.leaves[b, t] = tree.depth, tree.made
+    info.turning[b, t], info.divergent[b, t] = tree.turning, tree.divergent
+
+
+@numba.njit(cache=True, error_model="numpy")
+def doubled(target, constants, way, depth, p0, density, uniforms, bench):
+    """Build a new half at one end of the tree: into newest its interval, into kept the point that stands for it."""
+    end, p, h = bench.ends[1 if way > 0 else 0], bench.p, way * constants.epsilon
+    top, rest, kept_density, acceptance, made = -np.inf, 0.0, 0.0, 0.0, 0
+    turning = divergent = False
+    while made < 2**depth and not (turning or divergent):
+        made += 1
+        half_kick(h, p0, end, p)
+        drift(constants.w, h, end, p)
+        copied(gradient_at(target, end[POINT]), end[SLOPE])
+        half_kick(h, p0, end, p)
+        here = log_density_at(target, end[POINT])
+        weight = (here - density) - gained(constants.w, end[KICK], p0)
+        weight = -np.inf if np.isnan(weight) else weight
+        acceptance += min(exp(weight), 1.0)
+        divergent = not weight >= -constants.threshold
+        if not divergent:
+            top, rest = (weight, 0.0) if made == 1 else weighed(top, rest, weight, 0.0)
+            if made == 1 or log_uniform(uniforms[made - 1]) < weight - (top + log1p(rest)):
+                stands(end, p, bench.kept)
+                kept_density = here
+            turning = shelved(constants, way, made, end, p, bench)
+    return Tree(depth, made, turning, divergent, top, rest, kept_density, acceptance)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def grown(target, constants, p0, density, directions, halves, uniforms, bench):
+    """Double the tree until it turns, diverges or is as deep as it may be."""
+    top, rest, chosen_density, acceptance, made, depth, facing = 0.0, 0.0, density, 0.0, 0, 0, 1.0
+    turning = divergent = False
+    while depth < directions.size and not (turning or divergent):
+        way = 1.0 if directions[depth] < 0.5 else -1.0
+        if way != facing:
+            faced(bench.tree)
+        facing = way
+        half = doubled(target, constants, way, depth, p0, density, uniforms[made:], bench)
+        made, acceptance = made + half.made, acceptance + half.acceptance
+        turning, divergent = half.turning, half.divergent
+        if not (turning or divergent):
+            if log_uniform(halves[depth]) < (half.top + log1p(half.rest)) - (top + log1p(rest)):
+                bench.chosen[:] = bench.kept
+                chosen_density = half.density
+            top, rest = weighed(top, rest, half.top, half.rest)
+            turning = enlarged(constants, way, depth, bench)
+            depth += 1
+    return Tree(depth, made, turning, divergent, top, rest, chosen_density, acceptance)
+
+
+@numba.njit(cache=True, error_model="numpy")
 def advance(target, state, noise, info, constants, b, t, bench):
-    w, p0, density = constants.w, info.momentum[b, t], state.log_density[b, t]
-    for d in range(w.size):
-        p0[d] = noise.normal[t, b, d] / sqrt(w[d])
-    bench.chosen[0], bench.chosen[1], bench.chosen[2] = state.position[b, t], state.gradient[b, t], p0
-    alone(bench.tree, state.position[b, t], p0)
-    for end in bench.ends:
-        end[POINT], end[SLOPE], end[KICK] = state.position[b, t], state.gradient[b, t], 0.0
+    begun(state, noise, info, constants, b, t, bench)
     uniforms = noise.directions[t, b], noise.halves[t, b], noise.leaves[t, b]
-    depth, made, turning, divergent, chosen_density, log_weight, acceptance = grown(
-        target, constants, p0, density, *uniforms, bench
-    )
-    state.position[b, t + 1], state.gradient[b, t + 1] = bench.chosen[0], bench.chosen[1]
-    state.log_density[b, t + 1] = chosen_density
-    info.energy[b, t], info.proposal_energy[b, t] = (
-        energy_of(w, p0, density),
-        energy_of(w, bench.chosen[2], chosen_density),
-    )
-    info.log_weight[b, t], info.acceptance[b, t] = log_weight, acceptance
-    info.depth[b, t], info.leaves[b, t], info.turning[b, t], info.divergent[b, t] = depth, made, turning, divergent
+    tree = grown(target, constants, info.momentum[b, t], state.log_density[b, t], *uniforms, bench)
+    told(state, info, constants, b, t, bench, tree)
 
 
 @loop_over_chains
 def _over_chains(start, stop, target, state, noise, info, constants):
     size, depth = constants.w.size, noise.directions.shape[-1]
+    p, scratch = np.empty((2, size))
     room, shelves = np.empty((4, 3, size)), np.empty((depth + 2, 5, size))
-    bench = Bench(room[:2], shelves[0], shelves[1], shelves[2:], room[2], room[3], np.empty(size))
+    bench = Bench(room[:2], shelves[0], shelves[1], shelves[2:], room[2], room[3], p, scratch)
     for b in range(start, stop):
         for t in range(len(noise.normal)):
             advance(target, state, noise, info, constants, b, t, bench)
