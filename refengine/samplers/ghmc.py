@@ -81,7 +81,7 @@ def step(
     """
     xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     w, length = inverse_mass(xp, arrays.pop(), metric_convention), length_of(step_size, steps)
-    mixed, kept = _shares(persistence), _kept(on_reject)
+    mixed, kept = mixture(persistence), kept_sign(on_reject)
     threshold = check_number("divergence_threshold", divergence_threshold)
     return cast(_step(target, length, mixed, kept, threshold, w, *arrays)[0], dtype)
 
@@ -112,7 +112,7 @@ def step_vjp(
     xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     metric = arrays.pop()
     w, length, z = inverse_mass(xp, metric, metric_convention), length_of(step_size, steps), arrays[4]
-    mixed, kept = _shares(persistence), _kept(on_reject)
+    mixed, kept = mixture(persistence), kept_sign(on_reject)
     threshold = check_number("divergence_threshold", divergence_threshold)
     check_hessian(target)
     value, path, flight = _step(target, length, mixed, kept, threshold, w, *arrays)
@@ -132,7 +132,7 @@ def step_vjp(
     return cast(State(*carried), dtype), cast(to_noise, dtype), cast(to_metric, dtype)
 
 
-def _shares(persistence: float) -> tuple[float, float]:
+def mixture(persistence: float) -> tuple[float, float]:
     """Those of the old momentum and of the noise."""
     alpha = check_number("persistence", persistence)
     if not 0 <= alpha <= 1:
@@ -140,7 +140,7 @@ def _shares(persistence: float) -> tuple[float, float]:
     return alpha, sqrt((1 - alpha) * (1 + alpha))
 
 
-def _kept(on_reject: str) -> float:
+def kept_sign(on_reject: str) -> float:
     """The sign of the momentum after a rejection."""
     check_option("on_reject", on_reject, ("flip", "keep"))
     return -1.0 if on_reject == "flip" else 1.0

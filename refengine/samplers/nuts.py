@@ -311,21 +311,25 @@ def _rule(turn: str) -> Turns:
     return {"stan": stan, "position": position}.get(turn, momentum_sum)
 
 
+def check_leaves(directions: Array, leaves: Array) -> None:
+    """ValueError unless there is a uniform for every leaf that so many doublings can make."""
+    depth = directions.shape[-1]
+    if leaves.shape[-1] != 2**depth - 1 or not depth:
+        raise ValueError(f"noise.leaves must have shape (..., 2^J - 1) for J = {depth} > 0, got {leaves.shape}")
+
+
 def _trees(
     xp: Any, target: Target, turns: Turns, epsilon: float, threshold: float, w: Array, *arrays: Array
 ) -> list[_Tree]:
     x, density, slope, z, directions, halves, leaves = arrays
-    if leaves.shape[-1] != 2 ** directions.shape[-1] - 1 or not directions.shape[-1]:
-        raise ValueError(
-            f"noise.leaves must have shape (..., 2^J - 1) for J = {directions.shape[-1]} > 0, got {leaves.shape}"
-        )
+    check_leaves(directions, leaves)
     limit = check_number("divergence_threshold", threshold)
     density = xp.reshape(density, (-1,))
     x, slope, z, directions, halves, leaves = (as_rows(xp, a) for a in (x, slope, z, directions, halves, leaves))
     found = []
     for row in range(density.shape[0]):
-        tree = _Tree(xp, target, epsilon, w, x[row, ...], density[row, ...], slope[row, ...], z[row, ...])
         with np.errstate(all="ignore"):
+            tree = _Tree(xp, target, epsilon, w, x[row, ...], density[row, ...], slope[row, ...], z[row, ...])
             _grow(tree, turns, limit, *(_numbers(a[row, ...]) for a in (directions, halves, leaves)))
         found.append(tree)
     return found

@@ -11,6 +11,7 @@ reversible. Between the exchanges each replica moves by any sampler of `tempered
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +73,7 @@ def noise(rng: np.random.Generator, state: State, schedule: str = "even") -> Noi
     (2,)
     """
     *ladders, count, _ = shape_of(state.position)
-    return Noise(uniforms(rng, state.position, (*ladders, len(_pairs(count, schedule)))))
+    return Noise(uniforms(rng, state.position, (*ladders, len(pairs_of(count, schedule)))))
 
 
 def step(state: State, noise: Noise, inverse_temperatures: NonNegative, *, schedule: str = "even") -> Transition:
@@ -118,7 +119,7 @@ def step_vjp(
     )
     _, log_density, u, beta = arrays
     value, count = _step(schedule, *arrays), beta.shape[0]
-    g, pairs = cotangents(g, value), _pairs(count, schedule)
+    g, pairs = cotangents(g, value), pairs_of(count, schedule)
     positions = _exchanged(xp, [g.state.position[..., k, :] for k in range(count)], value.info.accepted, pairs)
     densities = _exchanged(xp, [g.state.log_density[..., k] for k in range(count)], value.info.accepted, pairs)
     temperatures = [xp.zeros_like(beta[0])] * count
@@ -136,9 +137,15 @@ def step_vjp(
 _LAYOUT = {"position": "KD", "log_density": "K", "uniforms": "P", "inverse_temperatures": "!K"}
 
 
-def _pairs(count: int, schedule: str) -> list[tuple[int, int]]:
+def pairs_of(count: int, schedule: str) -> list[tuple[int, int]]:
     check_option("schedule", schedule, ("even", "odd"))
     return [(k, k + 1) for k in range(0 if schedule == "even" else 1, count - 1, 2)]
+
+
+def check_pairs(uniforms: Array, pairs: Sequence[Any]) -> None:
+    """ValueError unless there is a uniform for every pair."""
+    if uniforms.shape[-1] != len(pairs):
+        raise ValueError(f"noise.uniforms must have shape (..., P) with P = {len(pairs)}, got {uniforms.shape}")
 
 
 def _exchanged(xp: Any, replicas: list[Array], accepted: Array, pairs: list[tuple[int, int]]) -> list[Array]:
@@ -155,9 +162,8 @@ def _step(schedule: str, *arrays: Array) -> Transition:
     x, log_density, u, beta = arrays
     xp: Any = namespace(x)
     count = log_density.shape[-1]
-    pairs = _pairs(count, schedule)
-    if u.shape[-1] != len(pairs):
-        raise ValueError(f"noise.uniforms must have shape (..., P) with P = {len(pairs)}, got {u.shape}")
+    pairs = pairs_of(count, schedule)
+    check_pairs(u, pairs)
     with np.errstate(all="ignore"):
         ratios = [(beta[i] - beta[j]) * (log_density[..., j] - log_density[..., i]) for i, j in pairs]
         ratio = xp.stack(ratios, axis=-1) if pairs else xp.zeros_like(u)

@@ -105,7 +105,7 @@ def step_vjp(
     return cast(to_state, dtype), cast(to_noise, dtype), cast(to_factor, dtype)
 
 
-def _lower(xp: Any, factor: Array) -> tuple[Array, Array]:
+def factor_of(xp: Any, factor: Array) -> tuple[Array, Array]:
     """L and its diagonal, nan where that is not positive."""
     diagonal = xp.linalg.diagonal(factor)
     bad = xp.where(diagonal > 0, xp.zeros_like(diagonal), xp.nan)
@@ -121,7 +121,7 @@ def _step(target: Target, epsilon: float, log_variance: float, *arrays: Array) -
     x, log_density, slope, z, u, factor = arrays
     xp, a = namespace(x), sqrt(epsilon / 2)
     with np.errstate(all="ignore"):
-        lower, diagonal = _lower(xp, factor)
+        lower, diagonal = factor_of(xp, factor)
         upper = xp.matrix_transpose(lower)
         y = x + _apply(xp, lower, epsilon * _apply(xp, upper, slope) + 2 * a * z)
         proposed, slope_y = evaluate(xp, target, "log_density", y), evaluate(xp, target, "gradient", y)
@@ -143,7 +143,7 @@ def _vjp(g: Transition, info: Info, arrays: Any, target: Target, epsilon: float)
     new, old = shares(xp, info.accepted, g.state)
     ratio, back, forth = (leaf[..., None] for leaf in (told.log_accept_ratio, told.log_q_reverse, told.log_q_forward))
     with np.errstate(all="ignore"):
-        lower, diagonal = _lower(xp, factor)
+        lower, diagonal = factor_of(xp, factor)
         upper = xp.matrix_transpose(lower)
         both = slope + info.proposal_gradient
         pull = _apply(xp, upper, both)

@@ -102,7 +102,7 @@ def step(state: State, noise: Noise, target: Target, loc: Real, scale: Positive,
     ([1.0], 1, [0.0, 0.0])
     """
     _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), loc=loc, scale=scale)
-    return cast(_step(target, _bound(log_bound), *arrays)[0], dtype)
+    return cast(_step(target, bound_of(log_bound), *arrays)[0], dtype)
 
 
 def step_vjp(
@@ -123,7 +123,7 @@ def step_vjp(
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), loc=loc, scale=scale)
     z, u, s = arrays[2], arrays[3], positive(xp, arrays[5])
-    value, first = _step(target, _bound(log_bound), *arrays)
+    value, first = _step(target, bound_of(log_bound), *arrays)
     g, info = cotangents(g, value), value.info
     new, old = shares(xp, info.accepted, g.state)
     with np.errstate(all="ignore"):
@@ -142,7 +142,7 @@ def step_vjp(
 _LAYOUT = LAYOUT | {"normals": "TD", "uniforms": "T"}
 
 
-def _bound(log_bound: float) -> float:
+def bound_of(log_bound: float) -> float:
     number = check_number("log_bound", log_bound)
     if not -inf < number < inf:
         raise ValueError(f"log_bound must be a finite number, got {log_bound!r}")

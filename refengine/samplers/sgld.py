@@ -71,7 +71,7 @@ def step(
     [1.5]
     """
     _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
-    return cast(_step(*_factors(step_size, temperature, step_size_convention), *arrays), dtype)
+    return cast(_step(*factors(step_size, temperature, step_size_convention), *arrays), dtype)
 
 
 def step_vjp(
@@ -92,14 +92,14 @@ def step_vjp(
               \bar z = \sqrt{2 \epsilon T}\, (\bar\theta' + \bar n)
     """
     _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
-    epsilon, spread = _factors(step_size, temperature, step_size_convention)
+    epsilon, spread = factors(step_size, temperature, step_size_convention)
     g = cotangents(g, _step(epsilon, spread, *arrays))
     to_x = g.state.position
     to_z, to_gradient = spread * (to_x + g.info.diffusion), epsilon * (to_x + g.info.drift)
     return cast(State(to_x), dtype), cast(Noise(to_z), dtype), cast(to_gradient, dtype)
 
 
-def _factors(step_size: float, temperature: float, convention: str) -> tuple[float, float]:
+def factors(step_size: float, temperature: float, convention: str) -> tuple[float, float]:
     """Those of the gradient and of the noise."""
     epsilon, heat = epsilon_of(step_size, convention)[0], check_number("temperature", temperature)
     if not heat >= 0:

@@ -71,7 +71,7 @@ def step(state: State, noise: Noise, *, scheme: str = "multinomial", side: str =
     >>> info.ancestors.tolist(), state.position[:, 0].tolist()
     ([0, 1, 1, 2], [1.0, 2.0, 2.0, 3.0])
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
     return cast(_step(scheme, side, *arrays)[0], dtype)
 
 
@@ -85,7 +85,7 @@ def step_vjp(
     and the log weights get that of the normalised weights, of the effective size and of the log mean weight,
     :math:`\bar a = W \circ (\sum_m \bar w'_m + \bar W - \sum W \bar W)`, as in ``importance.step_vjp``.
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
     value, found, picked = _step(scheme, side, *arrays)
     arrived, told = cotangents(g, value)
     seeds = Weighed(told.weights, xp.sum(arrived.log_weight, axis=-1), told.effective_size)
@@ -95,7 +95,7 @@ def step_vjp(
     return cast(to_state, dtype), cast(Noise(xp.zeros_like(arrays[2])), dtype)
 
 
-_LAYOUT = {"position": "ND", "log_weight": "N", "uniforms": "M"}
+LAYOUT = {"position": "ND", "log_weight": "N", "uniforms": "M"}
 
 
 def ancestors(xp: Any, weights: Array, u: Array, scheme: str, side: str) -> tuple[Array, Array]:

@@ -138,7 +138,7 @@ def step(
     ([1.0, 0.367879441171], [0.0, 1.0])
     """
     _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
-    return cast(_step(target, *_ladder(before, after, scale, threshold), scheme, *arrays)[0], dtype)
+    return cast(_step(target, *ladder_of(before, after, scale, threshold), scheme, *arrays)[0], dtype)
 
 
 def step_vjp(
@@ -170,7 +170,7 @@ def step_vjp(
               \bar\ell \mathrel{+}= (\lambda_1 - \lambda_0)\, \overline{\log w}
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
-    ladder = _ladder(before, after, scale, threshold)
+    ladder = ladder_of(before, after, scale, threshold)
     value, found, parents, x = _step(target, *ladder, scheme, *arrays)
     arrived, told = cotangents(g, value)
     info, (start, end, size, _) = value.info, ladder
@@ -198,7 +198,7 @@ _LAYOUT = {
 }
 
 
-def _ladder(before: float, after: float, scale: float, threshold: float) -> tuple[float, float, float, float]:
+def ladder_of(before: float, after: float, scale: float, threshold: float) -> tuple[float, float, float, float]:
     """The inverse temperatures, the scale of the move, and the threshold."""
     start, end = check_not_negative("before", before), check_not_negative("after", after)
     return start, end, check_positive("scale", scale), check_not_negative("threshold", threshold)

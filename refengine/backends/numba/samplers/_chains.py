@@ -24,7 +24,7 @@ STEPS_A_THREAD = 1000
 
 
 class loop_over_chains:
-    """`shared_out` for loops ``(start, stop, target, ...)`` over the chains, the target as `compiled` gives it.
+    """`shared_out` for loops ``(start, stop, target, ...)`` over the chains, the target as `compiled` gives it or None.
 
     The type of a built-in target says which functions belong to it, so that its loop is compiled once and cached on
     disk; functions that are handed in cannot be told apart there, and their loop is compiled in each process.
@@ -33,8 +33,8 @@ class loop_over_chains:
     def __init__(self, loop: Any) -> None:
         self.built_in, self.handed_in = shared_out(loop), shared_out(loop, cached=False)
 
-    def __call__(self, chains: int, target: Compiled, *arguments: Any, steps: int = 1) -> None:
-        loop = self.handed_in if target.built_in is None else self.built_in
+    def __call__(self, chains: int, target: Compiled | None, *arguments: Any, steps: int = 1) -> None:
+        loop = self.handed_in if target is not None and target.built_in is None else self.built_in
         loop(chains, target, *arguments, parts=1 + chains * steps // STEPS_A_THREAD)
 
 

@@ -44,6 +44,8 @@ class Walk:
     behind its target: the shared arrays, in float64, and the constants. ``layout`` is that of
     `refengine.samplers._chains.inputs`, for the fields of the info too; "Info.tries" is the info's where the noise has
     a field of that name. ``check(target, state)`` refuses what the step cannot take.
+
+    A step without a target gives its loop None. One without a state leaves the states before it empty.
     """
 
     def __init__(
@@ -59,21 +61,22 @@ class Walk:
         positional = [
             p.name for p in inspect.signature(reference.step).parameters.values() if p.kind is not p.KEYWORD_ONLY
         ]
-        self.shared = positional[positional.index("target") + 1 :]
+        self.targeted, self.stateful = "target" in positional, "state" in positional
+        self.shared = [name for name in positional if name not in ("state", "noise", "target")]
 
-    def step(self, state: Any, noise: Any, target: Any, *shared: Any, **given: Any) -> Any:
+    def step(self, state: Any, noise: Any, *rest: Any, **given: Any) -> Any:
         """One transition; that of the reference where the target cannot be compiled."""
-        found = self._walked(state, noise, None, target, shared, given)
+        found = self._walked(state, noise, None, rest, given)
         if found is None:
-            return self.reference.step(state, noise, target, *shared, **given)
+            return self.reference.step(*((state, noise) if self.stateful else (noise,)), *rest, **given)
         return cast(self._first(found), found.dtype)
 
-    def run(self, state: Any, noise: Any, target: Any, *shared: Any, **given: Any) -> tuple[Any, Any, Any] | None:
+    def run(self, state: Any, noise: Any, *rest: Any, **given: Any) -> tuple[Any, Any, Any] | None:
         """States and infos (chain, draw, ...), and the last state, of noise (draw, chain, ...).
 
         None where the target cannot be compiled.
         """
-        found = self._walked(state, type(noise)(*(leaf[0] for leaf in noise)), noise, target, shared, given)
+        found = self._walked(state, type(noise)(*(leaf[0] for leaf in noise)), noise, rest, given)
         if found is None:
             return None
         over = len(found.over)
@@ -90,7 +93,7 @@ class Walk:
         ``back(chains, target, state, noise, info, constants, g, to)`` fills ``to``, zeros at first, from a transition
         that ``loop`` has made; g and to have arrays (chains, ...). None where the target cannot be compiled.
         """
-        found = self._walked(state, noise, None, target, shared, given)
+        found = self._walked(state, noise, None, (target, *shared), given)
         if found is None:
             return None
         value, chains = self._first(found), prod(found.over)
@@ -114,20 +117,24 @@ class Walk:
         )
         return self.reference.Transition(state, info)
 
-    def _walked(self, state: Any, first: Any, noise: Any, target: Any, shared: Any, given: Any) -> _Walked | None:
+    def _walked(self, state: Any, first: Any, noise: Any, rest: Any, given: Any) -> _Walked | None:
         """The walk over ``noise``, or over the draw ``first`` alone; None where the target cannot be compiled."""
-        kinds, named = self.reference, dict(zip(self.shared, shared, strict=True))
-        tuples = {"state": (state, kinds.State), "noise": (first, kinds.Noise)}
-        _, dtype, *arrays = inputs(self.layout, **tuples, **named)
-        before, drawn, rest = (arrays[i:j] for i, j in pairwise(accumulate((0, len(state), len(first), len(shared)))))
-        self.check(target, kinds.State(*before))
-        constants, target = self.constants(*rest, **given), compiled(target, before[0])
-        if target is None:
+        kinds, named = self.reference, dict(zip(self.shared, rest[self.targeted :], strict=True))
+        tuples = {"state": (state, kinds.State)} if self.stateful else {}
+        _, dtype, *arrays = inputs(self.layout, **tuples, noise=(first, kinds.Noise), **named)
+        fields = kinds.State._fields * self.stateful + kinds.Noise._fields
+        counts = 0, len(fields) - len(kinds.Noise._fields), len(kinds.Noise._fields), len(named)
+        before, drawn, shared = (arrays[i:j] for i, j in pairwise(accumulate(counts)))
+        target = rest[0] if self.targeted else None
+        self.check(target, kinds.State(*before) if self.stateful else None)
+        constants = self.constants(*shared, **given)
+        target = compiled(target, arrays[0]) if self.targeted else None
+        if self.targeted and target is None:
             return None
-        over, sizes = self._sizes(dict(zip((*state._fields, *first._fields), (*before, *drawn), strict=True)))
+        over, sizes = self._sizes(dict(zip(fields, (*before, *drawn), strict=True)))
         chains, draws = prod(over), 1 if noise is None else len(noise[0])
         states = self._empty(kinds.State, sizes, chains, draws + 1)
-        for whole, leaf in zip(states, before, strict=True):
+        for whole, leaf in zip(states, before, strict=self.stateful):
             whole[:, 0] = leaf.reshape(whole[:, 0].shape)
         shapes = ((draws, chains, *leaf.shape[len(over) :]) for leaf in drawn)
         leaves = zip(drawn if noise is None else noise, shapes, strict=True)
