@@ -11,7 +11,6 @@ import numpy as np
 from numba.extending import is_jitted
 
 from refengine.backends.numba.samplers._chains import rows
-from refengine.samplers.targets import Target
 from refengine.samplers.targets._target import check_target
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,7 +29,7 @@ def by_chain(function: F) -> F:
     return taken  # type: ignore[return-value]
 
 
-def _for_arrays(target: Any) -> Target:
+def _for_arrays(target: Any) -> Any:
     functions: Any = check_target(target)[:3]
     density, gradient, product = functions
 
@@ -44,6 +43,5 @@ def _for_arrays(target: Any) -> Target:
         found = [product(h, x, *more)[0] for h, x in zip(rows(g), rows(position), strict=True)]
         return (np.array(found).reshape(position.shape),)
 
-    made = log_density, gradient_of, gradient_vjp
-    chosen: Any = (new if is_jitted(old) else old for old, new in zip(functions, made, strict=True))
-    return Target(*chosen, target.parameters)
+    made: dict[str, Any] = {"log_density": log_density, "gradient": gradient_of, "gradient_vjp": gradient_vjp}
+    return target._replace(**{name: new for name, new in made.items() if is_jitted(getattr(target, name))})
