@@ -39,7 +39,7 @@ def eight_schools(outcomes: np.ndarray, errors: np.ndarray, nodes: int = 1000) -
     return Moments(mean, np.sqrt(weight @ ((best - mean) ** 2 + left)))
 
 
-def logistic(features: np.ndarray, outcomes: np.ndarray, scale: float, nodes: int = 400) -> Moments:
+def logistic(features: np.ndarray, outcomes: np.ndarray, scale: float, nodes: int = 160) -> Moments:
     """Of two coefficients, by the trapezoidal rule over the plane in coordinates where the mode is round."""
     sign = 2 * outcomes - 1.0
 

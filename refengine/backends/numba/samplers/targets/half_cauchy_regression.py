@@ -55,11 +55,11 @@ def _checked(*arguments):
 
 @numba.njit(cache=True)
 def _miss(position, target, n):
-    """The residual of row n in units of the noise."""
+    """The residual of row n."""
     total = target.outcomes[n]
     for d in range(target.mean.size):
         total -= target.features[n, d] * position[d]
-    return total * exp(-position[target.mean.size])
+    return total
 
 
 @numba.njit(cache=True)
@@ -71,8 +71,9 @@ def _bend(t):
 @numba.njit(cache=True)
 def chain_log_density(position, target):
     size, squares, pulled = target.mean.size, 0.0, 0.0
+    small = exp(-position[size])
     for n in range(target.outcomes.size):
-        squares += _miss(position, target, n) ** 2
+        squares += (small * _miss(position, target, n)) ** 2
     for i in range(size):
         pull = 0.5 * target.symmetric[i, i] * (position[i] - target.mean[i])
         for j in range(i):
@@ -89,7 +90,7 @@ def chain_gradient(position, target):
     result, small = np.zeros(size + 1), exp(-position[size])
     squares, bad = 0.0, 0 * target.rate
     for n in range(target.outcomes.size):
-        z = _miss(position, target, n)
+        z = small * _miss(position, target, n)
         squares += z * z
         for d in range(size):
             result[d] += small * z * target.features[n, d]
@@ -111,7 +112,7 @@ def chain_hessian_product(g, position, target):
     result, small, last = np.zeros(size + 1), exp(-position[size]), g[size]
     bad = 0 * target.rate
     for n in range(target.outcomes.size):
-        z, c = _miss(position, target, n), 0.0
+        z, c = small * _miss(position, target, n), 0.0
         for d in range(size):
             c += target.features[n, d] * g[d]
         c *= small

@@ -54,19 +54,19 @@ def _checked(*arguments):
 
 @numba.njit(cache=True)
 def _miss(position, target, n):
-    """The residual of row n in units of the noise."""
+    """The residual of row n."""
     total = target.outcomes[n]
     for d in range(position.size - 1):
         total -= target.features[n, d] * position[d]
-    return total * exp(-position[-1])
+    return total
 
 
 @numba.njit(cache=True)
 def chain_log_density(position, target):
-    rows, noise = target.outcomes.size, position[-1]
+    rows, noise, small = target.outcomes.size, position[-1], exp(-position[-1])
     squares = (exp(noise) / target.scale) ** 2
     for n in range(rows):
-        squares += _miss(position, target, n) ** 2
+        squares += (small * _miss(position, target, n)) ** 2
     for d in range(position.size - 1):
         squares += (position[d] / target.scale) ** 2
     constant = _LOG_TWO - (rows + position.size) * _HALF_LOG_TWO_PI - position.size * log(target.scale)
@@ -77,7 +77,7 @@ def chain_log_density(position, target):
 def chain_gradient(position, target):
     result, small, squares = -(position / target.scale) / target.scale, exp(-position[-1]), 0.0
     for n in range(target.outcomes.size):
-        z = _miss(position, target, n)
+        z = small * _miss(position, target, n)
         squares += z * z
         for d in range(position.size - 1):
             result[d] += small * z * target.features[n, d]
@@ -90,7 +90,7 @@ def chain_hessian_product(g, position, target):
     result, small, last = -(g / target.scale) / target.scale, exp(-position[-1]), g[-1]
     result[-1] = -2 * last * (exp(position[-1]) / target.scale) ** 2
     for n in range(target.outcomes.size):
-        z, c = _miss(position, target, n), 0.0
+        z, c = small * _miss(position, target, n), 0.0
         for d in range(position.size - 1):
             c += target.features[n, d] * g[d]
         c *= small
