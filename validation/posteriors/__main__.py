@@ -28,7 +28,9 @@ def bound(comparisons: int) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m validation.posteriors", description=str(__doc__).partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m validation.posteriors", description=str(__doc__).partition("\n")[0]
+    )
     parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="such as kidiq*; all by default")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
@@ -45,9 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             line += f"{found.worst:>11.2f}{' !' if not found.worst <= limit else '  '}{found.effective:>7.0f}"
             worst = max(worst, found.worst)
         print(line, flush=True)
-    print(
-        f"{len(chosen)} posteriors, largest |z| {worst:.2f}, bound {limit:.2f}, {time.perf_counter() - began:.0f} s"
-    )
+    print(f"{len(chosen)} posteriors, largest |z| {worst:.2f}, bound {limit:.2f}, {time.perf_counter() - began:.0f} s")
     return 0 if worst <= limit else 1
 
 

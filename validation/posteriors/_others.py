@@ -65,7 +65,6 @@ def logistic(features: np.ndarray, outcomes: np.ndarray, scale: float, nodes: in
     return Moments(mode + offset, np.sqrt(np.tensordot(weight, (grid - offset) ** 2, axes=2)))
 
 
-
 def gaussian(mean: np.ndarray, precision: np.ndarray) -> Moments:
     """Of the coordinates."""
     return Moments(mean, np.sqrt(np.diag(np.linalg.inv(precision))))
@@ -79,4 +78,3 @@ def banana(bend: float, scale: float, size: int) -> Moments:
 def funnel(scale: float, size: int) -> Moments:
     """Of the coordinates: the variance of all but the first is the mean of a log-normal variable."""
     return Moments(np.zeros(size), np.array([scale, *[exp(scale**2 / 4)] * (size - 1)]))
-

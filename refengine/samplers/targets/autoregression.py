@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from refengine._arrays import check_shape, promote
 from refengine.domains import Array, Real
 from refengine.samplers.targets import half_cauchy_regression
