@@ -208,4 +208,5 @@ def _as_it_is(position: np.ndarray) -> np.ndarray:
 
 
 def _standard(column: np.ndarray) -> np.ndarray:
-    return (column - column.mean()) / column.std(ddof=1)
+    result: np.ndarray = (column - column.mean()) / column.std(ddof=1)
+    return result

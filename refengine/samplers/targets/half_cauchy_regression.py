@@ -100,8 +100,8 @@ def gradient(
               \frac{\partial L}{\partial \lambda} = \frac{|y - X \beta|^2}{\sigma^2} - N + 1
               - \frac{2 \rho^2 \sigma^2}{1 + \rho^2 \sigma^2}
 
-    position: (..., D + 1); the result has its shape. Other shapes, dtypes, edges and errors as in `log_density`.
-    Source: the derivative of the density of Gelman and Hill (2007), section 18.2.
+    position: (..., D + 1); features: (N, D); the result has the shape of the position. Other shapes, dtypes, edges and
+    errors as in `log_density`. Source: the derivative of the density of Gelman and Hill (2007), section 18.2.
 
     >>> gradient([0.0, 0.0], [[2.0]], [3.0], [0.0], [[4.0]], 1.0).tolist()
     [6.0, 8.0]

@@ -1,4 +1,7 @@
-"""Loops over chains that serve every target: its type says whose functions of one chain are meant."""
+"""Loops over chains that serve every target: its type says whose functions of one chain are meant.
+
+The types need names of their own: to the linker two named tuples of the same name and fields are one.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from refengine.samplers.targets import arma11 as reference
 from refengine.samplers.targets.arma11 import *
 
 
-class Compiled(NamedTuple):
+class Arma(NamedTuple):
     """The parameter in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     series: Any
@@ -44,7 +44,7 @@ def compiled(*arguments):
 
 def _checked(*arguments):
     _, dtype, q, series = reference.checked(*arguments)
-    return dtype, np.stack(q, axis=-1), Compiled(writeable(series))
+    return dtype, np.stack(q, axis=-1), Arma(writeable(series))
 
 
 @numba.njit(cache=True)
@@ -75,7 +75,8 @@ def chain_gradient(position, target):
         a = -small * small * e[t] - position[2] * a
         result[0] -= a
         result[1] -= a * (y[t - 1] if t else position[0])
-        result[2] -= a * (e[t - 1] if t else 0.0)
+        if t:
+            result[2] -= a * e[t - 1]
         result[3] += (small * e[t]) ** 2
     result[0] -= position[1] * a + 0.01 * position[0]
     result[1] -= 0.25 * position[1]

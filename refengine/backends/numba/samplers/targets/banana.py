@@ -13,7 +13,7 @@ from refengine.samplers.targets import banana as reference
 from refengine.samplers.targets.banana import *
 
 
-class Compiled(NamedTuple):
+class Banana(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     bend: float
@@ -42,7 +42,7 @@ def compiled(*arguments):
 
 def _checked(*arguments):
     _, dtype, position, bend, scale = reference.checked(*arguments)
-    return dtype, position, Compiled(float(bend), float(scale))
+    return dtype, position, Banana(float(bend), float(scale))
 
 
 @numba.njit(cache=True)

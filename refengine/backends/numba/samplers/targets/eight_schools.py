@@ -19,7 +19,7 @@ _LOG_FIVE, _HALF_LOG_TWO_PI = log(5), 0.5 * log(2 * pi)
 _CONSTANT = log(2 / (5 * pi)) - log(5) - _HALF_LOG_TWO_PI
 
 
-class Compiled(NamedTuple):
+class EightSchools(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     outcomes: Any
@@ -49,7 +49,7 @@ def compiled(*arguments):
 def _checked(*arguments):
     _, dtype, mu, spread, eta, outcomes, errors = reference.checked(*arguments)
     position = np.concatenate([mu[..., None], spread[..., None], eta], axis=-1)
-    return dtype, position, Compiled(writeable(outcomes), writeable(errors))
+    return dtype, position, EightSchools(writeable(outcomes), writeable(errors))
 
 
 @numba.njit(cache=True)

@@ -17,7 +17,7 @@ from refengine.samplers.targets.funnel import *
 _HALF_LOG_TWO_PI = 0.5 * log(2 * pi)
 
 
-class Compiled(NamedTuple):
+class Funnel(NamedTuple):
     """The parameter in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     scale: float
@@ -45,7 +45,7 @@ def compiled(*arguments):
 
 def _checked(*arguments):
     _, dtype, v, x, scale = reference.checked(*arguments)
-    return dtype, np.concatenate([v[..., None], x], axis=-1), Compiled(float(scale))
+    return dtype, np.concatenate([v[..., None], x], axis=-1), Funnel(float(scale))
 
 
 @numba.njit(cache=True)

@@ -16,7 +16,7 @@ from refengine.samplers.targets import garch11 as reference
 from refengine.samplers.targets.garch11 import *
 
 
-class Compiled(NamedTuple):
+class Garch(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     series: Any
@@ -45,7 +45,7 @@ def compiled(*arguments):
 
 def _checked(*arguments):
     _, dtype, q, series, scale = reference.checked(*arguments)
-    return dtype, np.stack(q, axis=-1), Compiled(writeable(series), float(scale))
+    return dtype, np.stack(q, axis=-1), Garch(writeable(series), float(scale))
 
 
 @numba.njit(cache=True)
@@ -90,7 +90,8 @@ def chain_gradient(position, target):
     for t in range(h.size - 1, -1, -1):
         r = target.series[t] - position[0]
         result[0] += r / h[t] - 2 * alpha1 * r * a  # a is still that of the value behind
-        g0, g1, g2 = g0 + a, g1 + a * r * r, g2 + a * h[t]
+        if t < h.size - 1:
+            g0, g1, g2 = g0 + a, g1 + a * r * r, g2 + a * h[t]
         z = r / sqrt(h[t])
         a = 0.5 * (z - 1) * (z + 1) / h[t] + beta * a
     result[1] = alpha0 * g0 + 1

@@ -16,7 +16,7 @@ from refengine.samplers.targets import half_cauchy_regression as reference
 from refengine.samplers.targets.half_cauchy_regression import *
 
 
-class Compiled(NamedTuple):
+class HalfCauchyRegression(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     features: Any
@@ -50,7 +50,11 @@ def compiled(*arguments):
 def _checked(*arguments):
     _, dtype, position, features, outcomes, mean, precision, rate = reference.checked(*arguments)
     features, outcomes, mean, precision = map(writeable, (features, outcomes, mean, precision))
-    return dtype, position, Compiled(features, outcomes, mean, 0.5 * precision + 0.5 * precision.T, float(rate))
+    return (
+        dtype,
+        position,
+        HalfCauchyRegression(features, outcomes, mean, 0.5 * precision + 0.5 * precision.T, float(rate)),
+    )
 
 
 @numba.njit(cache=True)

@@ -18,7 +18,7 @@ from refengine.samplers.targets.linear_regression import *
 _LOG_TWO, _HALF_LOG_TWO_PI = log(2), 0.5 * log(2 * pi)
 
 
-class Compiled(NamedTuple):
+class LinearRegression(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     features: Any
@@ -49,7 +49,7 @@ def compiled(*arguments):
 def _checked(*arguments):
     _, dtype, beta, noise, features, outcomes, scale = reference.checked(*arguments)
     position = np.concatenate([beta, noise[..., None]], axis=-1)
-    return dtype, position, Compiled(writeable(features), writeable(outcomes), float(scale))
+    return dtype, position, LinearRegression(writeable(features), writeable(outcomes), float(scale))
 
 
 @numba.njit(cache=True)

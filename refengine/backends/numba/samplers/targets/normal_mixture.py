@@ -16,7 +16,7 @@ from refengine.samplers.targets import normal_mixture as reference
 from refengine.samplers.targets.normal_mixture import *
 
 
-class Compiled(NamedTuple):
+class NormalMixture(NamedTuple):
     """The parameter in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     values: Any
@@ -44,7 +44,7 @@ def compiled(*arguments):
 
 def _checked(*arguments):
     _, dtype, q, values = reference.checked(*arguments)
-    return dtype, np.stack(q, axis=-1), Compiled(writeable(values))
+    return dtype, np.stack(q, axis=-1), NormalMixture(writeable(values))
 
 
 @numba.njit(cache=True)
