@@ -72,7 +72,7 @@ def chain_gradient(position, target):
     y, e, small = target.series, _errors(position, target.series), exp(-position[3])
     result, a, s = np.zeros(4), 0.0, exp(position[3]) / 2.5
     for t in range(y.size - 1, -1, -1):
-        a = -small * small * e[t] - position[2] * a
+        a = -small * small * e[t] - (position[2] * a if t < y.size - 1 else 0.0)
         result[0] -= a
         result[1] -= a * (y[t - 1] if t else position[0])
         if t:

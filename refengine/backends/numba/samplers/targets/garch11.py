@@ -97,7 +97,7 @@ def chain_gradient(position, target):
     result[1] = alpha0 * g0 + 1
     result[2] = alpha1 * (left * g1 - beta * g2) + (left - 2 * alpha1)
     result[3] = beta * other * g2 - tanh(0.5 * position[3])
-    return result + 0 * target.scale
+    return result + 0 * target.scale + 0 * position[0]
 
 
 @numba.njit(cache=True)
