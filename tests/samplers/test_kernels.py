@@ -1,5 +1,7 @@
 """What is true of some compiled loops alone: targets without a kernel, constants, shapes, and metrics out of range."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,38 @@ from refengine.samplers import langevin
 from refengine.samplers.targets import gaussian
 from tests.samplers.calls import drawn, leaves
 
+BUILT_IN = {
+    "arma11": ([0.1, 0.5, -0.3, 0.2], [0.5, -1.0, 2.0, 0.25]),
+    "autoregression": ([0.1, 0.5, -0.3, 0.2], [0.5, -1.0, 2.0, 0.25]),
+    "banana": ([0.5, -1.0, 0.3, 0.2], 0.3, 1.5),
+    "eight_schools": ([0.5, -1.0, 0.3, 0.2], [1.0, 4.0], [2.0, 1.0]),
+    "funnel": ([0.5, -1.0, 0.3, 0.2], 1.5),
+    "garch11": ([0.5, -1.0, 0.3, 0.2], [0.5, -1.0, 2.0, 0.25], 0.7),
+    "half_cauchy_regression": ([0.5, -1.0, 0.2], [[1.0, 2.0]] * 3, [1.0, 0.0, 2.0], [0.1, 0.2], np.eye(2), 0.4),
+    "linear_regression": ([0.5, -1.0, 0.2], [[1.0, 2.0]] * 3, [1.0, 0.0, 2.0], 2.0),
+    "normal_mixture": ([0.5, -1.0, 0.3, 0.2, 0.1], [0.5, -1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_compiled_derivatives_of_one_chain_are_those_of_the_shared_text(name):
+    position, *parameters = map(np.array, BUILT_IN[name])
+    reference = getattr(refengine.samplers.targets, name)
+    built_in = getattr(refengine.backend("numba").samplers.targets, name).compiled(position, *parameters)
+    chain = import_module(type(built_in).__module__)
+    g = np.array([0.7, -0.4, 1.1, 0.3, -0.9])[: position.size]
+    for got, wanted in (
+        (chain.chain_log_density(position, built_in), reference.log_density(position, *parameters)),
+        (chain.chain_gradient(position, built_in), reference.gradient(position, *parameters)),
+        (chain.chain_hessian_product(g, position, built_in), reference.gradient_vjp(g, position, *parameters)[0]),
+    ):
+        np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-13)
+
 
 def test_a_built_in_target_without_a_kernel_takes_the_shared_text():
-    target = refengine.samplers.targets.funnel.target(3.0)
-    state = langevin.init(np.zeros((2, 3)), target)
-    noise = langevin.Noise(np.ones((2, 3)))
+    target = refengine.samplers.targets.finite.target([0.0, -1.0])
+    state = langevin.init(np.zeros((2, 1)), target)
+    noise = langevin.Noise(np.ones((2, 1)))
     here, there = (
         refengine.backend(b).samplers.langevin.step(state, noise, target, step_size=0.1) for b in ("numba", "numpy")
     )

@@ -41,7 +41,7 @@ def log_density(position: Real, bend: Real, scale: Positive) -> Array:
     >>> float(log_density([1.0, 2.0], 1.0, 1.0))
     -2.5
     """
-    xp, dtype, position, b, s = _checked(position, bend, scale)
+    xp, dtype, position, b, s = checked(position, bend, scale)
     with np.errstate(all="ignore"):
         r = _ridge(position, b, s)
         rest = xp.sum(position[..., 2:] ** 2, axis=-1)
@@ -55,7 +55,7 @@ def log_density_vjp(g: Array, position: Real, bend: Real, scale: Positive) -> tu
     .. math:: \bar x = g \nabla L, \qquad \bar b = -\sum g r (x_1^2 - s^2), \qquad
               \bar s = \sum g (x_1^2 / s^3 + 2 b s r)
     """
-    xp, dtype, position, b, s = _checked(position, bend, scale)
+    xp, dtype, position, b, s = checked(position, bend, scale)
     g = cotangent(xp, g, position.shape[:-1])
     with np.errstate(all="ignore"):
         x, r = position[..., 0], _ridge(position, b, s)
@@ -77,7 +77,7 @@ def gradient(position: Real, bend: Real, scale: Positive) -> Array:
     >>> gradient([1.0, 2.0], 1.0, 1.0).tolist()
     [-5.0, -2.0]
     """
-    xp, dtype, position, b, s = _checked(position, bend, scale)
+    xp, dtype, position, b, s = checked(position, bend, scale)
     with np.errstate(all="ignore"):
         return xp.astype(_gradient(xp, position, b, s), dtype, copy=False)
 
@@ -93,7 +93,7 @@ def gradient_vjp(g: Array, position: Real, bend: Real, scale: Positive) -> tuple
     .. math:: \bar b = -\sum \bigl(2 g_1 x_1 r + q (x_1^2 - s^2)\bigr), \qquad
               \bar s = \sum \bigl(2 g_1 x_1 / s^3 + 2 b s q\bigr)
     """
-    xp, dtype, position, b, s = _checked(position, bend, scale)
+    xp, dtype, position, b, s = checked(position, bend, scale)
     g = cotangent(xp, g, position.shape)
     with np.errstate(all="ignore"):
         x, r, first = position[..., 0], _ridge(position, b, s), g[..., 0]
@@ -106,7 +106,7 @@ def gradient_vjp(g: Array, position: Real, bend: Real, scale: Positive) -> tuple
     return tuple(xp.astype(a, dtype, copy=False) for a in (to_position, to_bend, to_scale))
 
 
-def _checked(position: Array, bend: Array, scale: Array) -> tuple[Any, ...]:
+def checked(position: Array, bend: Array, scale: Array) -> tuple[Any, ...]:
     """``xp, dtype`` and the arguments in float64, nan for a scale outside its domain."""
     xp, dtype, *arrays = promote(position=position, bend=bend, scale=scale)
     check_position(arrays[0])

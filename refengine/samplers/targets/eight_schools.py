@@ -44,7 +44,7 @@ def log_density(position: Real, outcomes: Real, errors: Positive) -> Array:
     >>> round(float(value) + 0.5 + 1.5 * log(2 * pi) + log(5) - log(2 / (5 * pi) / (1 + 1 / 25)), 12)
     0.0
     """
-    xp, dtype, mu, spread, eta, y, sigma = _checked(position, outcomes, errors)
+    xp, dtype, mu, spread, eta, y, sigma = checked(position, outcomes, errors)
     with np.errstate(all="ignore"):
         z = (y - mu[..., None] - xp.exp(spread)[..., None] * eta) / sigma
         likelihood = -xp.sum(z * z / 2 + xp.log(sigma), axis=-1)
@@ -61,7 +61,7 @@ def log_density_vjp(g: Array, position: Real, outcomes: Real, errors: Positive) 
     .. math:: \bar q = g \nabla L, \qquad \bar y_j = -\sum g z_j / \sigma_j, \qquad
               \bar\sigma_j = \sum g (z_j^2 - 1) / \sigma_j
     """
-    xp, dtype, mu, spread, eta, y, sigma = _checked(position, outcomes, errors)
+    xp, dtype, mu, spread, eta, y, sigma = checked(position, outcomes, errors)
     g = cotangent(xp, g, mu.shape)[..., None] + 0 * xp.sum(sigma)
     with np.errstate(all="ignore"):
         z = (y - mu[..., None] - xp.exp(spread)[..., None] * eta) / sigma
@@ -86,7 +86,7 @@ def gradient(position: Real, outcomes: Real, errors: Positive) -> Array:
     >>> gradient([0.0, 0.0, 0.0], [2.0], [1.0])[[0, 2]].tolist()
     [2.0, 2.0]
     """
-    xp, dtype, mu, spread, eta, y, sigma = _checked(position, outcomes, errors)
+    xp, dtype, mu, spread, eta, y, sigma = checked(position, outcomes, errors)
     with np.errstate(all="ignore"):
         pull = (y - mu[..., None] - xp.exp(spread)[..., None] * eta) / sigma / sigma
         return xp.astype(_gradient(xp, mu, spread, eta, pull), dtype, copy=False)
@@ -106,7 +106,7 @@ def gradient_vjp(g: Array, position: Real, outcomes: Real, errors: Positive) -> 
     .. math:: \bar\eta_j = \tau \Bigl( g_\lambda p_j - \frac{a_j}{\sigma_j^2} \Bigr) - g_j, \qquad
               \bar y_j = \sum \frac{a_j}{\sigma_j^2}, \qquad \bar\sigma_j = -\sum \frac{2 a_j p_j}{\sigma_j}
     """
-    xp, dtype, mu, spread, eta, y, sigma = _checked(position, outcomes, errors)
+    xp, dtype, mu, spread, eta, y, sigma = checked(position, outcomes, errors)
     g = cotangent(xp, g, (*mu.shape, y.shape[0] + 2)) + 0 * xp.sum(sigma)
     with np.errstate(all="ignore"):
         tau, first, second, rest = xp.exp(spread)[..., None], g[..., :1], g[..., 1:2], g[..., 2:]
@@ -124,7 +124,7 @@ def gradient_vjp(g: Array, position: Real, outcomes: Real, errors: Positive) -> 
     return b, c, d
 
 
-def _checked(position: Array, outcomes: Array, errors: Array) -> tuple[Any, ...]:
+def checked(position: Array, outcomes: Array, errors: Array) -> tuple[Any, ...]:
     """``xp, dtype, mu, log tau, eta, y, sigma`` in float64, nan for errors outside their domain."""
     xp, dtype, *arrays = promote(position=position, outcomes=outcomes, errors=errors)
     check_position(arrays[0])

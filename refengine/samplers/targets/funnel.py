@@ -40,7 +40,7 @@ def log_density(position: Real, scale: Positive) -> Array:
     >>> round(float(log_density([0.0, 1.0], 1.0)) + log(2 * pi), 12)
     -0.5
     """
-    xp, dtype, v, x, s = _checked(position, scale)
+    xp, dtype, v, x, s = checked(position, scale)
     with np.errstate(all="ignore"):
         z = x * xp.exp(-v / 2)[..., None]
         result = -((v / s) ** 2 + xp.sum(z * z, axis=-1)) / 2 - x.shape[-1] * v / 2
@@ -52,7 +52,7 @@ def log_density_vjp(g: Array, position: Real, scale: Positive) -> tuple[Array, A
 
     .. math:: \bar q = g \nabla L, \qquad \bar s = \sum g \Bigl(\frac{v^2}{s^3} - \frac1s\Bigr)
     """
-    xp, dtype, v, x, s = _checked(position, scale)
+    xp, dtype, v, x, s = checked(position, scale)
     g = cotangent(xp, g, v.shape)
     with np.errstate(all="ignore"):
         to_position = g[..., None] * _gradient(xp, v, x, s)
@@ -72,7 +72,7 @@ def gradient(position: Real, scale: Positive) -> Array:
     >>> gradient([0.0, 2.0], 1.0).tolist()
     [1.5, -2.0]
     """
-    xp, dtype, v, x, s = _checked(position, scale)
+    xp, dtype, v, x, s = checked(position, scale)
     with np.errstate(all="ignore"):
         return xp.astype(_gradient(xp, v, x, s), dtype, copy=False)
 
@@ -86,7 +86,7 @@ def gradient_vjp(g: Array, position: Real, scale: Positive) -> tuple[Array, Arra
     .. math:: \bar v = -\frac{g_v}{s^2} + e^{-v} \sum_k x_k \bigl(g_k - \tfrac12 g_v x_k\bigr), \qquad
               \bar x_k = e^{-v} (g_v x_k - g_k), \qquad \bar s = \sum 2 g_v v / s^3
     """
-    xp, dtype, v, x, s = _checked(position, scale)
+    xp, dtype, v, x, s = checked(position, scale)
     g = cotangent(xp, g, (*x.shape[:-1], x.shape[-1] + 1))
     with np.errstate(all="ignore"):
         first, rest, small = g[..., 0], g[..., 1:], xp.exp(-v / 2)[..., None]
@@ -98,7 +98,7 @@ def gradient_vjp(g: Array, position: Real, scale: Positive) -> tuple[Array, Arra
     return xp.astype(to_position, dtype, copy=False), xp.astype(to_scale, dtype, copy=False)
 
 
-def _checked(position: Array, scale: Array) -> tuple[Any, ...]:
+def checked(position: Array, scale: Array) -> tuple[Any, ...]:
     """``xp, dtype, v, x, scale`` in float64, nan for a scale outside its domain."""
     xp, dtype, position, s = promote(position=position, scale=scale)
     check_position(position)

@@ -43,7 +43,7 @@ def log_density(position: Real, features: Real, outcomes: Real, prior_scale: Pos
     >>> round(float(value) + 0.5 - log(2), 12), round(-log(2 * pi) / 2, 12)
     (-0.918938533205, -0.918938533205)
     """
-    xp, dtype, beta, noise, features, outcomes, s = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, beta, noise, features, outcomes, s = checked(position, features, outcomes, prior_scale)
     with np.errstate(all="ignore"):
         z, w, sigma = _residuals(xp, beta, noise, features, outcomes), beta / s, xp.exp(noise) / s
         squares = xp.sum(z * z, axis=-1) + xp.sum(w * w, axis=-1) + sigma * sigma
@@ -65,7 +65,7 @@ def log_density_vjp(
 
     The latter three are sums over the chains.
     """
-    xp, dtype, beta, noise, features, outcomes, s = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, beta, noise, features, outcomes, s = checked(position, features, outcomes, prior_scale)
     g = xp.where(s > 0, cotangent(xp, g, noise.shape), xp.nan)[..., None]
     with np.errstate(all="ignore"):
         z, w, sigma = _residuals(xp, beta, noise, features, outcomes), beta / s, xp.exp(noise) / s
@@ -89,7 +89,7 @@ def gradient(position: Real, features: Real, outcomes: Real, prior_scale: Positi
     >>> gradient([0.0, 0.0], [[2.0]], [3.0], 1.0).tolist()
     [6.0, 8.0]
     """
-    xp, dtype, beta, noise, features, outcomes, s = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, beta, noise, features, outcomes, s = checked(position, features, outcomes, prior_scale)
     with np.errstate(all="ignore"):
         z = _residuals(xp, beta, noise, features, outcomes)
         return xp.astype(_gradient(xp, beta, noise, features, z, s), dtype, copy=False)
@@ -110,7 +110,7 @@ def gradient_vjp(
 
     .. math:: \bar s = \sum 2 (g_\beta \cdot \beta + g_\lambda \sigma^2) / s^3
     """
-    xp, dtype, beta, noise, features, outcomes, s = _checked(position, features, outcomes, prior_scale)
+    xp, dtype, beta, noise, features, outcomes, s = checked(position, features, outcomes, prior_scale)
     g = xp.where(s > 0, cotangent(xp, g, (*noise.shape, beta.shape[-1] + 1)), xp.nan)
     with np.errstate(all="ignore"):
         rest, last, small = g[..., :-1], g[..., -1], xp.exp(-noise)[..., None]
@@ -126,7 +126,7 @@ def gradient_vjp(
         return _cast(xp, dtype, to_position, to_features, over_chains(xp, to_residual), to_scale)
 
 
-def _checked(position: Array, features: Array, outcomes: Array, prior_scale: Array) -> tuple[Any, ...]:
+def checked(position: Array, features: Array, outcomes: Array, prior_scale: Array) -> tuple[Any, ...]:
     """``xp, dtype, coefficients, log noise, features, outcomes, scale`` in float64, nan for a bad scale."""
     given = {"position": position, "features": features, "outcomes": outcomes, "prior_scale": prior_scale}
     xp, dtype, *arrays = promote(**given)

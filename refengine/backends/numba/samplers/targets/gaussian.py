@@ -17,7 +17,7 @@ from refengine.samplers.targets._target import cotangent
 from refengine.samplers.targets.gaussian import *
 
 
-class Compiled(NamedTuple):
+class Gaussian(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     mean: Any
@@ -67,7 +67,7 @@ def _checked(position, mean, precision):
     _, dtype, position, *parameters = reference.checked(position, mean, precision)
     mean, precision = map(writeable, parameters)
     with np.errstate(all="ignore"):
-        return dtype, position, Compiled(mean, 0.5 * precision + 0.5 * precision.T)
+        return dtype, position, Gaussian(mean, 0.5 * precision + 0.5 * precision.T)
 
 
 def _shaped(dtype, shape, to_position, to_mean, to_precision):

@@ -20,7 +20,7 @@ from refengine.samplers.targets.logistic_regression import *
 _HALF_LOG_TWO_PI = 0.5 * log(2 * pi)
 
 
-class Compiled(NamedTuple):
+class LogisticRegression(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
     features: Any
@@ -67,7 +67,7 @@ def compiled(position, features, outcomes, prior_scale):
 
 def _checked(position, features, outcomes, prior_scale):
     _, dtype, position, features, sign, scale = reference.checked(position, features, outcomes, prior_scale)
-    return dtype, position, Compiled(writeable(features), writeable(sign), float(scale))
+    return dtype, position, LogisticRegression(writeable(features), writeable(sign), float(scale))
 
 
 def _shaped(dtype, shape, to_position, to_features, to_scale):
