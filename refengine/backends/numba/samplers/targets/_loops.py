@@ -8,34 +8,32 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from refengine.backends.numba.samplers._chains import gradient_at, log_density_at, loop_over_chains, rows
+from refengine.backends.numba.samplers._chains import Compiled, gradient_at, log_density_at, loop_over_chains, rows
 
 
 def densities(dtype: Any, position: np.ndarray, target: Any) -> Any:
     """The log densities (...) at positions (..., D)."""
-    value = _densities(position[..., 0].size, target, None, None, None, (), rows(position))
-    return np.asarray(value.reshape(position.shape[:-1]), dtype)[()]
+    value = np.empty(position.shape[:-1])
+    _densities(value.size, Compiled(target, None, None, None, ()), rows(position), value.reshape(-1))
+    return np.asarray(value, dtype)[()]
 
 
 def gradients(dtype: Any, position: np.ndarray, target: Any) -> np.ndarray:
     """Their gradients (..., D)."""
-    value = _gradients(position[..., 0].size, target, None, None, None, (), rows(position))
+    points = rows(position)
+    value = np.empty(points.shape)
+    _gradients(len(points), Compiled(target, None, None, None, ()), points, value)
     return np.asarray(value.reshape(position.shape), dtype)
 
 
 @loop_over_chains
-def _densities(target, log_density, gradient, gradient_vjp, parameters, position):
-    value = np.empty(position.shape[0])
-    for b in prange(position.shape[0]):
-        value[b] = log_density_at(target, log_density, parameters, position[b])
-    return value
+def _densities(start, stop, target, position, value):
+    for b in range(start, stop):
+        value[b] = log_density_at(target, position[b])
 
 
 @loop_over_chains
-def _gradients(target, log_density, gradient, gradient_vjp, parameters, position):
-    value = np.empty(position.shape)
-    for b in prange(position.shape[0]):
-        value[b] = gradient_at(target, gradient, parameters, position[b])
-    return value
+def _gradients(start, stop, target, position, value):
+    for b in range(start, stop):
+        value[b] = gradient_at(target, position[b])

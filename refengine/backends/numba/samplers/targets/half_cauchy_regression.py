@@ -11,6 +11,7 @@ import numpy as np
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.samplers._chains import writeable
 from refengine.backends.numba.samplers.targets._loops import densities, gradients
+from refengine.backends.numba.samplers.targets._regression import columns_of, combined, inner, residuals
 from refengine.samplers.targets import Target
 from refengine.samplers.targets import half_cauchy_regression as reference
 from refengine.samplers.targets.half_cauchy_regression import *
@@ -19,7 +20,7 @@ from refengine.samplers.targets.half_cauchy_regression import *
 class HalfCauchyRegression(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
-    features: Any
+    columns: Any
     outcomes: Any
     mean: Any
     symmetric: Any
@@ -49,21 +50,12 @@ def compiled(*arguments):
 
 def _checked(*arguments):
     _, dtype, position, features, outcomes, mean, precision, rate = reference.checked(*arguments)
-    features, outcomes, mean, precision = map(writeable, (features, outcomes, mean, precision))
+    outcomes, mean, precision = map(writeable, (outcomes, mean, precision))
     return (
         dtype,
         position,
-        HalfCauchyRegression(features, outcomes, mean, 0.5 * precision + 0.5 * precision.T, float(rate)),
+        HalfCauchyRegression(columns_of(features), outcomes, mean, 0.5 * precision + 0.5 * precision.T, float(rate)),
     )
-
-
-@numba.njit(cache=True)
-def _miss(position, target, n):
-    """The residual of row n."""
-    total = target.outcomes[n]
-    for d in range(target.mean.size):
-        total -= target.features[n, d] * position[d]
-    return total
 
 
 @numba.njit(cache=True)
@@ -74,10 +66,8 @@ def _bend(t):
 
 @numba.njit(cache=True)
 def chain_log_density(position, target):
-    size, squares, pulled = target.mean.size, 0.0, 0.0
-    small = exp(-position[size])
-    for n in range(target.outcomes.size):
-        squares += (small * _miss(position, target, n)) ** 2
+    size, pulled = target.mean.size, 0.0
+    z = residuals(position, target.columns, target.outcomes, exp(-position[size]))
     for i in range(size):
         pull = 0.5 * target.symmetric[i, i] * (position[i] - target.mean[i])
         for j in range(i):
@@ -85,26 +75,25 @@ def chain_log_density(position, target):
         pulled += pull * (position[i] - target.mean[i])
     noise = position[size]
     bend = _bend(target.rate * exp(noise)) if target.rate >= 0 else np.nan
-    return -0.5 * squares - pulled - (target.outcomes.size - 1) * noise - bend
+    return -0.5 * inner(z, z) - pulled - (target.outcomes.size - 1) * noise - bend
 
 
 @numba.njit(cache=True)
 def chain_gradient(position, target):
     size = target.mean.size
     result, small = np.zeros(size + 1), exp(-position[size])
-    squares, bad = 0.0, 0 * target.rate
-    for n in range(target.outcomes.size):
-        z = small * _miss(position, target, n)
-        squares += z * z
-        for d in range(size):
-            result[d] += small * z * target.features[n, d]
+    z, bad = residuals(position, target.columns, target.outcomes, small), 0 * target.rate
+    for d in range(size):
+        result[d] = small * inner(z, target.columns[d])
     for i in range(size):
         pull = bad
         for j in range(size):
             pull += target.symmetric[i, j] * (position[j] - target.mean[j])
         result[i] -= pull
     t = target.rate * exp(position[size])
-    result[size] = squares - (target.outcomes.size - 1) - (2 * t * t / (1 + t * t) if t < 1 else 2 / (1 + 1 / t / t))
+    result[size] = (
+        inner(z, z) - (target.outcomes.size - 1) - (2 * t * t / (1 + t * t) if t < 1 else 2 / (1 + 1 / t / t))
+    )
     if t != t:
         result[size] = t
     return result
@@ -114,15 +103,11 @@ def chain_gradient(position, target):
 def chain_hessian_product(g, position, target):
     size = target.mean.size
     result, small, last = np.zeros(size + 1), exp(-position[size]), g[size]
-    bad = 0 * target.rate
-    for n in range(target.outcomes.size):
-        z, c = small * _miss(position, target, n), 0.0
-        for d in range(size):
-            c += target.features[n, d] * g[d]
-        c *= small
-        for d in range(size):
-            result[d] -= small * (c + 2 * last * z) * target.features[n, d]
-        result[size] -= 2 * z * (c + last * z)
+    z, c = residuals(position, target.columns, target.outcomes, small), combined(g, target.columns, small)
+    to_z, bad = c + 2 * last * z, 0 * target.rate
+    for d in range(size):
+        result[d] = -small * inner(to_z, target.columns[d])
+    result[size] = -2 * inner(z, c + last * z)
     for i in range(size):
         pull = bad
         for j in range(size):

@@ -11,6 +11,7 @@ import numpy as np
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.samplers._chains import writeable
 from refengine.backends.numba.samplers.targets._loops import densities, gradients
+from refengine.backends.numba.samplers.targets._regression import columns_of, combined, inner, residuals
 from refengine.samplers.targets import Target
 from refengine.samplers.targets import linear_regression as reference
 from refengine.samplers.targets.linear_regression import *
@@ -21,7 +22,7 @@ _LOG_TWO, _HALF_LOG_TWO_PI = log(2), 0.5 * log(2 * pi)
 class LinearRegression(NamedTuple):
     """The parameters in compiled code; by its type numba knows whose functions of one chain are meant."""
 
-    features: Any
+    columns: Any
     outcomes: Any
     scale: float
 
@@ -49,24 +50,14 @@ def compiled(*arguments):
 def _checked(*arguments):
     _, dtype, beta, noise, features, outcomes, scale = reference.checked(*arguments)
     position = np.concatenate([beta, noise[..., None]], axis=-1)
-    return dtype, position, LinearRegression(writeable(features), writeable(outcomes), float(scale))
-
-
-@numba.njit(cache=True)
-def _miss(position, target, n):
-    """The residual of row n."""
-    total = target.outcomes[n]
-    for d in range(position.size - 1):
-        total -= target.features[n, d] * position[d]
-    return total
+    return dtype, position, LinearRegression(columns_of(features), writeable(outcomes), float(scale))
 
 
 @numba.njit(cache=True)
 def chain_log_density(position, target):
-    rows, noise, small = target.outcomes.size, position[-1], exp(-position[-1])
-    squares = (exp(noise) / target.scale) ** 2
-    for n in range(rows):
-        squares += (small * _miss(position, target, n)) ** 2
+    rows, noise = target.outcomes.size, position[-1]
+    z = residuals(position, target.columns, target.outcomes, exp(-noise))
+    squares = inner(z, z) + (exp(noise) / target.scale) ** 2
     for d in range(position.size - 1):
         squares += (position[d] / target.scale) ** 2
     constant = _LOG_TWO - (rows + position.size) * _HALF_LOG_TWO_PI - position.size * log(target.scale)
@@ -75,26 +66,20 @@ def chain_log_density(position, target):
 
 @numba.njit(cache=True)
 def chain_gradient(position, target):
-    result, small, squares = -(position / target.scale) / target.scale, exp(-position[-1]), 0.0
-    for n in range(target.outcomes.size):
-        z = small * _miss(position, target, n)
-        squares += z * z
-        for d in range(position.size - 1):
-            result[d] += small * z * target.features[n, d]
-    result[-1] = squares - (target.outcomes.size - 1) - (exp(position[-1]) / target.scale) ** 2
+    result, small = -(position / target.scale) / target.scale, exp(-position[-1])
+    z = residuals(position, target.columns, target.outcomes, small)
+    for d in range(position.size - 1):
+        result[d] += small * inner(z, target.columns[d])
+    result[-1] = inner(z, z) - (z.size - 1) - (exp(position[-1]) / target.scale) ** 2
     return result
 
 
 @numba.njit(cache=True)
 def chain_hessian_product(g, position, target):
     result, small, last = -(g / target.scale) / target.scale, exp(-position[-1]), g[-1]
-    result[-1] = -2 * last * (exp(position[-1]) / target.scale) ** 2
-    for n in range(target.outcomes.size):
-        z, c = small * _miss(position, target, n), 0.0
-        for d in range(position.size - 1):
-            c += target.features[n, d] * g[d]
-        c *= small
-        for d in range(position.size - 1):
-            result[d] -= small * (c + 2 * last * z) * target.features[n, d]
-        result[-1] -= 2 * z * (c + last * z)
+    z, c = residuals(position, target.columns, target.outcomes, small), combined(g, target.columns, small)
+    to_z = c + 2 * last * z
+    for d in range(position.size - 1):
+        result[d] -= small * inner(to_z, target.columns[d])
+    result[-1] = -2 * last * (exp(position[-1]) / target.scale) ** 2 - 2 * inner(z, c + last * z)
     return result
