@@ -26,12 +26,11 @@ extensions = [
     "densities",
     "loss_figures",
     "attention_figures",
+    "sampler_figures",
     "alternatives",
     "presets_table",
 ]
 exclude_patterns = ["_build", "_generated", "_extensions"]
-# two maps of adaptation have a class Path, and pathlib has one
-suppress_warnings = ["ref.python"]
 nitpicky = True
 default_role = "py:obj"  # `name` in a docstring; walk_pages says what happens to names without a page
 

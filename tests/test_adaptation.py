@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from math import exp, inf, log, log2, nan
 
 import numpy as np
@@ -23,13 +24,26 @@ ACCEPTANCE = np.random.default_rng(3).uniform(size=40)
 CHAIN = np.random.default_rng(4).normal(size=(40, 3)).cumsum(axis=0)
 
 
+@contextmanager
+def doubles():
+    """Other programs that compute with jax do so in float64 here."""
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
 def test_dual_averaging_is_numpyros():
     util = pytest.importorskip("numpyro.infer.hmc_util")
-    init, update = util.dual_averaging()
-    state, path = init(log(10 * 0.5)), dual_averaging.adapt(ACCEPTANCE, 0.5)
-    for t, alpha in enumerate(ACCEPTANCE):
-        state = update(0.8 - alpha, state)
-        np.testing.assert_allclose([path.log_step[t], path.log_step_average[t]], state[:2], rtol=2e-5)  # float32
+    with doubles():
+        init, update = util.dual_averaging()
+        state, path = init(log(10 * 0.5)), dual_averaging.adapt(ACCEPTANCE, 0.5)
+        for t, alpha in enumerate(ACCEPTANCE):
+            state = update(0.8 - alpha, state)
+            np.testing.assert_allclose([path.log_step[t], path.log_step_average[t]], state[:2], rtol=1e-12)
 
 
 def test_the_previous_iterate_is_blackjaxs():
@@ -38,11 +52,12 @@ def test_the_previous_iterate_is_blackjaxs():
     assert previous.log_step_average[0] == log(0.5)
     assert np.array_equal(new.log_step, previous.log_step)
     optimizers = pytest.importorskip("blackjax.optimizers.dual_averaging", reason="blackjax is not installed")
-    init, update, _ = optimizers.dual_averaging()
-    state = init(0.5)
-    for t, alpha in enumerate(ACCEPTANCE):
-        state = update(state, 0.8 - alpha)
-        np.testing.assert_allclose(previous.log_step_average[t], state.log_x_avg, rtol=2e-5)
+    with doubles():
+        init, update, _ = optimizers.dual_averaging()
+        state = init(0.5)
+        for t, alpha in enumerate(ACCEPTANCE):
+            state = update(state, 0.8 - alpha)
+            np.testing.assert_allclose(previous.log_step_average[t], state.log_x_avg, rtol=1e-12)
 
 
 def test_dual_averaging_finds_the_step_size_of_a_known_acceptance():
@@ -91,24 +106,28 @@ def test_one_draw_at_a_time_is_the_stream():
 
 def test_haarios_recursion_is_the_covariance_of_the_chain():
     path, s, eps = adaptive_covariance.adapt(CHAIN), 5.76 / 3, 1e-6
-    c = s * np.cov(CHAIN[:2].T) + s * eps * np.eye(3)
-    np.testing.assert_allclose(path.covariance[1], c, rtol=1e-13)
-    for t in range(2, len(CHAIN)):
+    np.testing.assert_allclose(path.covariance[0], s * eps * np.eye(3), rtol=1e-15)
+    for t in range(1, len(CHAIN)):
+        c = s * np.cov(CHAIN[: t + 1].T) + s * eps * np.eye(3)
+        np.testing.assert_allclose(path.covariance[t], c, rtol=1e-13, atol=1e-13 * np.abs(c).max())
         old, new, x = path.mean[t - 1], path.mean[t], CHAIN[t]
         step = t * np.outer(old, old) - (t + 1) * np.outer(new, new) + np.outer(x, x) + eps * np.eye(3)
-        c = (t - 1) / t * c + s / t * step
-        np.testing.assert_allclose(path.covariance[t], c, rtol=1e-10, atol=1e-12)
+        c = (t - 1) / t * path.covariance[t - 1] + s / t * step
+        large = s * (np.outer(x, x) + np.outer(old, old) + np.outer(new, new)).max()  # the products that cancel
+        np.testing.assert_allclose(path.covariance[t], c, rtol=1e-13, atol=4e-16 * large)
 
 
-def test_stans_shrinkage_is_numpyros():
+def test_stans_shrinkage_is_its_formula_and_numpyros():
+    found, n = welford.adapt(CHAIN, shrinkage="stan").covariance, len(CHAIN)
+    wanted = n / (n + 5) * np.cov(CHAIN.T) + 1e-3 * 5 / (n + 5) * np.eye(3)
+    np.testing.assert_allclose(found, wanted, rtol=1e-13)
     util = pytest.importorskip("numpyro.infer.hmc_util")
-    init, update, final = util.welford_covariance(diagonal=False)
-    state = init(3)
-    for position in CHAIN:
-        state = update(position, state)
-    np.testing.assert_allclose(
-        welford.adapt(CHAIN, shrinkage="stan").covariance, final(state, regularize=True)[0], rtol=1e-4, atol=1e-4
-    )
+    with doubles():
+        init, update, final = util.welford_covariance(diagonal=False)
+        state = init(3)
+        for position in CHAIN:
+            state = update(position, state)
+        np.testing.assert_allclose(found, final(state, regularize=True)[0], rtol=1e-12)
 
 
 def test_the_factor_of_a_long_robust_adaptation_is_a_cholesky_factor():
@@ -163,6 +182,10 @@ BAD = [
     (robbins_monro.adapt, ([0.5], 1.0), {"gain": nan}, ValueError, "gain"),
     (welford.adapt, ([0.5],), {}, ValueError, "position"),
     (adaptive_covariance.adapt, ([[0.5]],), {"regularization": -1.0}, ValueError, "regularization"),
+    (adaptive_covariance.adapt, ([[0.5]],), {"regularization": -5e-324}, ValueError, "regularization"),
+    (adaptive_covariance.adapt, ([[0.5]],), {"regularization": inf}, ValueError, "regularization"),
+    (adaptive_covariance.adapt, ([[0.5]],), {"regularization": nan}, ValueError, "regularization"),
+    (dual_averaging.step, (dual_averaging.init(1.0), 0.5), {"average": "old"}, ValueError, "average"),
     (robust_adaptive_metropolis.adapt, ([0.5], [[0.5]], np.eye(2)), {}, ValueError, "factor"),
     (robust_adaptive_metropolis.adapt, ([0.5, 0.5], [[0.5]], np.eye(1)), {}, ValueError, "acceptance"),
     (windows.window, ("a", 10), {}, TypeError, "draw"),

@@ -1,6 +1,13 @@
 """The harness bites: mistakes of the kinds that people make are planted, and every shared check must catch each.
 
 A mutant wraps an operation's function, its vjp and its fused pass, and corrupts what they return.
+
+What is left out: an operation without a vjp gets one mutant, another number in its value. Rows off by one are for
+results whose rows differ; broadcasting, decades and swapped arguments for elementwise operations. The correction of one
+part in 1e9 is put on the last cotangent, and not where that is always 0, as that of uniforms which only decide. A
+mutant that changes the truth of no golden case is none. Of every four operations one is tested against all checks in
+the default run. And all are mutants of results, not of a text: those of a sampler's text, which may keep every step
+plausible and the distribution wrong, are planted in ``tests/samplers``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refengine
-from refengine.samplers import _run, diagnostics, mala, pre_drawn, random_walk, run, to_arviz
+from refengine.samplers import _run, diagnostics, ghmc, mala, pre_drawn, random_walk, run, to_arviz
 from refengine.samplers.targets import gaussian
 
 TARGET = gaussian.target(np.array([1.0, -2.0]), np.array([[2.0, 0.5], [0.5, 1.0]]))
@@ -62,6 +62,19 @@ def test_the_draws_are_those_of_the_target(name):
     spread = np.sqrt(np.diag(np.linalg.inv(TARGET.parameters[1])))
     z = (position.std(axis=(0, 1)) - spread) / diagnostics.mcse_sd(position, effective="squares")
     assert np.abs(z).max() < 4
+
+
+def test_a_field_of_info_by_the_name_of_one_of_the_state_keeps_its_own_draws():
+    rng, ones = np.random.default_rng(7), np.ones(2)
+    kernel = partial(ghmc.step, target=TARGET, metric=ones, step_size=0.9, persistence=0.5)
+    state = ghmc.init(rng.normal(size=(3, 2)), TARGET, rng.normal(size=(3, 2)))
+    noise = pre_drawn(ghmc.noise, rng, state, 6)
+    stats = run(kernel, state, noise, 6, chains=3).sample_stats
+    for t in range(6):
+        state, info = kernel(state, type(noise)(*(leaf[t] for leaf in noise)))
+        assert np.array_equal(stats["momentum"][:, t], state.momentum)
+        assert np.array_equal(stats["info.momentum"][:, t], info.momentum)
+    assert not np.array_equal(stats["momentum"], stats["info.momentum"])
 
 
 def test_nothing_to_draw():

@@ -1,14 +1,35 @@
-"""What is true of the samplers alone: targets of the user, decisions at the edges, noise, cotangents left out."""
+"""What is true of every sampler: targets of the user, decisions at the edges, noise, cotangents left out."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from types import SimpleNamespace
 
 import numba
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import refengine
+from refengine import random
+from refengine.backends.numba import _parallel
+from refengine.backends.numba.samplers import _chains
 from refengine.samplers import Target, mala, random_walk
-from refengine.samplers.targets import gaussian, logistic_regression
+from refengine.samplers.targets import gaussian
+from tests.samplers.calls import ALL, QUARTIC, drawn, leaves, mapped, seeds
 
-SAMPLERS = {"random_walk": {"scale": 0.7}, "mala": {"step_size": 0.3}}
+KERNELS = [
+    name
+    for name in ALL
+    if getattr(refengine.backend("numba").samplers, name).step is not getattr(refengine.samplers, name).step
+]
+DECIDING = (
+    "ghmc", "hamiltonian", "independence", "mala", "metropolis_hastings", "preconditioned_mala", "random_walk"
+)  # fmt: skip
+"""Those with one proposal, decided by one uniform and the log density that the state carries."""
+QUICK = ("random_walk", "mala")
+"""Functions that are handed in are compiled anew in every process; they reach all kernels in the same way."""
+ALIKE = {"adaptive_rejection", "gibbs", "parallel_tempering", "sgld", "sir"}
+"""Those that take no target of the user."""
 
 
 @numba.njit
@@ -26,118 +47,132 @@ def quartic_gradient_vjp(g, x, k):
     return (-12 * k * x**2 * g,)
 
 
-PYTHON = Target(
-    lambda x, k: -k * np.sum(x**4, axis=-1),
-    lambda x, k: -4 * k * x**3,
-    lambda g, x, k: (-12 * k * x**2 * g,),
-    (0.25,),
-)
 COMPILED = Target(quartic, quartic_gradient, quartic_gradient_vjp, (0.25,))
 INSIDE_UNIT = Target(
     lambda x: np.where(np.all(np.abs(x) < 1, axis=-1), 0.0, -np.inf), np.zeros_like, lambda g, x: (0.0 * g,)
 )
+GAUSSIAN = gaussian.target(np.ones(3), np.eye(3) * 2 + 1)
 
 
-def leaves(tree):
-    return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, tuple) else [np.asarray(tree)]
+def on(backend, name):
+    return getattr(refengine.backend(backend).samplers, name)
 
 
-def drawn(sampler, target, shape=(50, 3)):
-    rng = np.random.default_rng(1)
-    state = sampler.init(rng.normal(size=shape), target)
-    return state, sampler.noise(rng, state), rng
+def both(sampler, g, call):
+    return leaves(refengine.value_and_vjp(sampler.step, g, *call.arguments, **call.constants))
 
 
-def cotangents(sampler, rng, value):
-    state, info = (type(part)(*(rng.normal(size=np.shape(leaf)) for leaf in part)) for part in value)
-    return sampler.Transition(state, info._replace(accepted=None))
+def test_every_sampler_is_here():
+    found = [m.name for m in iter_modules(refengine.samplers.__path__) if not (m.ispkg or m.name.startswith("_"))]
+    modules = [import_module(f"refengine.samplers.{name}") for name in found]
+    assert sorted(ALL) == sorted(name for name, module in zip(found, modules, strict=True) if hasattr(module, "step"))
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("target", [COMPILED, PYTHON], ids=["compiled", "python"])
+def compiled_or_python():
+    for name in ALL:
+        if name not in ALIKE:
+            yield pytest.param(name, QUARTIC, id=f"{name}-python")
+        if name in KERNELS and name not in ALIKE:
+            marks = () if name in QUICK else pytest.mark.slow
+            yield pytest.param(name, COMPILED, id=f"{name}-compiled", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "target"), list(compiled_or_python()))
 def test_a_target_of_the_user_on_the_numba_backend(name, target):
-    reference = getattr(refengine.samplers, name)
-    kernel = getattr(refengine.backend("numba").samplers, name)
-    state, noise, rng = drawn(reference, PYTHON)
-    expected = reference.step(state, noise, PYTHON, **SAMPLERS[name])
-    g = cotangents(reference, rng, expected)
-    expected = expected, reference.step_vjp(g, state, noise, PYTHON, **SAMPLERS[name])
-    value = kernel.step_value_and_vjp(g, state, noise, target, **SAMPLERS[name])
-    assert 0 < np.mean(value[0].info.accepted) < 1
-    for got, want in zip(leaves(value), leaves(expected), strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-13)
+    call = drawn(name)
+    wanted = on("numpy", name).step(*call.arguments, **call.constants)
+    g = seeds(wanted, np.random.default_rng(2))
+    handed_in = call._replace(shared=tuple(target if part is QUARTIC else part for part in call.shared))
+    assert target is QUARTIC or handed_in.shared != call.shared
+    if hasattr(wanted.info, "accepted"):
+        assert 0 < np.mean(wanted.info.accepted) < 1
+    for got, right in zip(both(on("numba", name), g, handed_in), both(on("numpy", name), g, call), strict=True):
+        np.testing.assert_allclose(got, right, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", ALL)
 def test_chains_do_not_see_each_other(name, backend):
-    sampler = getattr(refengine.backend(backend).samplers, name)
-    target = logistic_regression.target(np.eye(3) * 2, np.array([1, 0, 1]), 1.5)
-    state, noise, _ = drawn(sampler, target, (2, 3, 3))
-    together = leaves(sampler.step(state, noise, target, **SAMPLERS[name]))
-    state, noise = (type(t)(*(leaf[1, 2] for leaf in t)) for t in (state, noise))
-    alone = leaves(sampler.step(state, noise, target, **SAMPLERS[name]))
+    sampler, call = on(backend, name), drawn(name, (2, 3), target=GAUSSIAN)
+    together = leaves(sampler.step(*call.arguments, **call.constants))
+    one = call._replace(chained=tuple(mapped(lambda leaf: leaf[1, 2], part) for part in call.chained))
+    alone = leaves(sampler.step(*one.arguments, **one.constants))
     for a, b in zip(together, alone, strict=True):
         np.testing.assert_allclose(a[1, 2], b, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_the_bits_do_not_depend_on_the_number_of_threads(name):
-    sampler = getattr(refengine.backend("numba").samplers, name)
-    target = gaussian.target(np.ones(3), np.eye(3) * 2 + 1)
-    state, noise, rng = drawn(sampler, target)
-    g = cotangents(sampler, rng, sampler.step(state, noise, target, **SAMPLERS[name]))
-    before, results = numba.get_num_threads(), []
-    for threads in (1, before):
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="there is one thread")
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_bits_do_not_depend_on_the_number_of_threads(name, monkeypatch):
+    monkeypatch.setattr(_chains, "STEPS_A_THREAD", 1)
+    pool, parts, results = _parallel._pool(), [], []
+    counted = SimpleNamespace(submit=lambda *loop: (parts.append(loop[1:3]), pool.submit(*loop))[1])
+    monkeypatch.setattr(_parallel, "_pool", lambda: counted)
+    sampler, call = on("numba", name), drawn(name, target=GAUSSIAN)
+    g = seeds(sampler.step(*call.arguments, **call.constants), np.random.default_rng(2))
+    before = numba.get_num_threads()
+    for threads in (1, 2):
+        parts.clear()
         numba.set_num_threads(threads)
-        results.append(leaves(sampler.step_value_and_vjp(g, state, noise, target, **SAMPLERS[name])))
+        results.append(both(sampler, g, call))
+        assert set(parts) == ({(25, 50)} if threads == 2 else set())  # the first half stays on the thread that asks
     numba.set_num_threads(before)
     assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+def decided(name, target, positions, normals, uniforms):
+    """A call of one coordinate with its noise given: the proposal of `metropolis_hastings` is the number itself."""
+    call = drawn(name, positions.shape[:-1], 1, target)
+    state, noise = call.chained
+    start = on("numpy", name).init(positions, target, *(np.zeros_like(positions) for f in state._fields[3:]))
+    fields = {f: np.zeros_like(uniforms) for f in noise._fields} | {"uniform": uniforms}
+    fields |= {f: normals for f in ("normal", "proposal") if f in fields}
+    return call._replace(chained=(start, type(noise)(**fields)))
+
+
+@pytest.mark.parametrize("name", DECIDING)
 @pytest.mark.parametrize(
     ("uniform", "carried", "accepted"),
     [(0.0, 1e300, True), (0.5, np.nan, False), (0.0, np.inf, False), (1.0, -9, True)],
 )
 def test_decisions_at_the_edges(name, backend, uniform, carried, accepted):
-    sampler = getattr(refengine.backend(backend).samplers, name)
-    target = gaussian.target(np.zeros(1), np.eye(1))
-    state = sampler.init(np.array([0.5]), target)._replace(log_density=np.array(carried))
-    noise = sampler.Noise(np.array([0.25]), np.array(uniform))
-    assert bool(sampler.step(state, noise, target, **SAMPLERS[name]).info.accepted) is accepted
+    call = decided(name, gaussian.target(np.zeros(1), np.eye(1)), np.array([0.5]), np.array([0.25]), np.array(uniform))
+    state = call.chained[0]._replace(log_density=np.array(carried))
+    info = on(backend, name).step(state, call.chained[1], *call.shared, **call.constants).info
+    assert bool(info.accepted) is accepted
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", DECIDING)
 def test_a_proposal_outside_the_support_is_rejected_even_by_a_uniform_of_zero(name):
-    sampler = getattr(refengine.samplers, name)
-    state = sampler.init(np.array([[0.5], [0.5]]), INSIDE_UNIT)
-    noise = sampler.Noise(np.array([[50.0], [0.125]]), np.zeros(2))
-    after, info = sampler.step(state, noise, INSIDE_UNIT, **SAMPLERS[name])
-    assert info.accepted.tolist() == [False, True]
-    assert after.position[0] == 0.5
-    assert info.log_accept_ratio[0] == -np.inf
-    g = cotangents(sampler, np.random.default_rng(0), (after, info))
-    assert all(np.all(np.isfinite(c)) for c in leaves(sampler.step_vjp(g, state, noise, INSIDE_UNIT, **SAMPLERS[name])))
+    normals = np.array([[50.0], [0.125]])
+    call = decided(name, INSIDE_UNIT, np.array([[0.5], [0.5]]), normals, np.zeros(2))
+    sampler = on("numpy", name)
+    value = sampler.step(*call.arguments, **call.constants)
+    assert value.info.accepted.tolist() == [False, True]
+    assert value.state.position[0] == 0.5
+    assert value.info.log_accept_ratio[0] == -np.inf
+    g = seeds(value, np.random.default_rng(0))
+    assert all(np.all(np.isfinite(c)) for c in leaves(sampler.step_vjp(g, *call.arguments, **call.constants)))
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_cotangent_left_out_is_zero(name, backend):
-    sampler = getattr(refengine.backend(backend).samplers, name)
-    target = gaussian.target(np.zeros(2), np.eye(2))
-    state, noise, _ = drawn(sampler, target, (4, 2))
-    value = sampler.step(state, noise, target, **SAMPLERS[name])
-    no_info = sampler.Info(*(None for _ in sampler.Info._fields))
-    zeros = sampler.Info(*(np.zeros(np.shape(leaf)) for leaf in value.info))
-    g = sampler.Transition(value.state, no_info), sampler.Transition(value.state, zeros)
-    one, other = (leaves(sampler.step_vjp(seed, state, noise, target, **SAMPLERS[name])) for seed in g)
-    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    sampler, call = on(backend, name), drawn(name, (4,), target=GAUSSIAN)
+    value = sampler.step(*call.arguments, **call.constants)
+    onwards = mapped(lambda leaf: leaf, value.state)
+    no_info, zeros = (mapped(change, value.info) for change in (lambda leaf: None, lambda leaf: 0.0 * leaf))
+    zeros = mapped(np.nan_to_num, zeros)
+    one, other = (
+        leaves(sampler.step_vjp(sampler.Transition(onwards, part), *call.arguments, **call.constants))
+        for part in (no_info, zeros)
+    )
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
 
 
 def test_what_is_missing_is_named(backend):
     samplers = refengine.backend(backend).samplers
-    target = Target(PYTHON.log_density, PYTHON.gradient, parameters=(1.0,))
-    state, noise, rng = drawn(mala, target)
-    g = cotangents(mala, rng, mala.step(state, noise, target, step_size=0.1))
+    state, noise = drawn("mala").chained
+    target = Target(QUARTIC.log_density, QUARTIC.gradient, parameters=(1.0,))
+    g = seeds(mala.step(state, noise, target, step_size=0.1), np.random.default_rng(0))
     with pytest.raises(TypeError, match=r"target\.gradient_vjp is missing"):
         samplers.mala.step_vjp(g, state, noise, target, step_size=0.1)
     with pytest.raises(ValueError, match=r"noise\.normal must have shape \(\.\.\., D\)"):
@@ -152,42 +187,64 @@ def test_what_is_missing_is_named(backend):
         )
 
 
+def numbers(noise):
+    """The uniform numbers that a noise was made of, and the place of its normal ones among uniform ones."""
+    found = []
+    for field, leaf in noise._asdict().items():
+        if not field.startswith("log_q"):  # densities of `metropolis_hastings`
+            found.append(np.ravel(ndtr(leaf) if field in ("normal", "normals", "proposal") else leaf))
+    return np.concatenate(found)
+
+
+def noise_of(name, rng, state):
+    """From the sampler's own function, as drawn there; the first argument of ``importance.noise`` is no state."""
+    if name == "importance":
+        return refengine.samplers.importance.noise(rng, np.zeros(3), 5)
+    if name == "metropolis_hastings":
+        return refengine.samplers.metropolis_hastings.noise(
+            rng, state, lambda rng, x: rng.standard_normal(x.shape), lambda y, x: np.zeros(x.shape[:-1])
+        )
+    given = {"nuts": (3,), "rejection": (4,), "sir": (5,)}
+    return getattr(refengine.samplers, name).noise(rng, state, *given.get(name, ()))
+
+
+@pytest.mark.parametrize(
+    "source", [np.random.default_rng, lambda seed: random.Stream(random.key(seed))], ids=["numpy", "own"]
+)
+@pytest.mark.parametrize("name", ALL)
+def test_no_random_number_is_used_twice(name, source):
+    state = drawn(name, (20,), target=GAUSSIAN).chained[0]
+    state = mapped(lambda leaf: 0 * leaf, state)  # nothing of the noise comes from where the chains are
+    rng = source(5)
+    first, second = noise_of(name, rng, state), noise_of(name, rng, state)
+    once = np.sort(np.concatenate([numbers(first), numbers(second)]))
+    assert np.min(np.diff(once)) > 1e-10
+    mirrored = np.sort(np.minimum(once, 1 - once))  # u and 1 - u are one number too
+    assert np.min(np.diff(mirrored)) > 1e-10
+    again = noise_of(name, source(5), state)
+    assert all(np.array_equal(a, b) for a, b in zip(leaves(first), leaves(again), strict=True))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_noise_is_open_and_has_the_dtype_of_the_state(dtype):
-    state = random_walk.State(np.zeros((4000, 1), dtype=dtype), np.zeros(4000, dtype=dtype))
-    noise = random_walk.noise(np.random.default_rng(0), state)
-    assert noise.normal.dtype == noise.uniform.dtype == dtype
-    assert 0 < noise.uniform.min() < 0.01 < 0.99 < noise.uniform.max() < 1
+@pytest.mark.parametrize("name", ALL)
+def test_noise_is_open_and_has_the_dtype_of_the_state(name, dtype):
+    state = mapped(lambda leaf: np.asarray(leaf, dtype), drawn(name, (500,), target=GAUSSIAN).chained[0])
+    if name in ("importance", "metropolis_hastings"):  # there the dtype is that of loc and of the proposal
+        return
+    noise = noise_of(name, np.random.default_rng(0), state)
+    assert {leaf.dtype for leaf in leaves(noise)} == {np.dtype(dtype)}
+    for field, leaf in noise._asdict().items():
+        if field not in ("normal", "normals"):
+            assert 0 < leaf.min() < 0.02 < 0.98 < leaf.max() < 1
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", ALL)
 def test_float32_in_float32_out(name, backend):
-    sampler = getattr(refengine.backend(backend).samplers, name)
-    target = gaussian.target(np.zeros(2), np.eye(2))
-    state, noise, rng = drawn(sampler, target, (4, 2))
-    state, noise = (type(t)(*(np.asarray(leaf, np.float32) for leaf in t)) for t in (state, noise))
-    g = cotangents(sampler, rng, sampler.step(state, noise, target, **SAMPLERS[name]))
-    result = leaves(sampler.step_value_and_vjp(g, state, noise, target, **SAMPLERS[name]))
-    assert {leaf.dtype for leaf in result} == {np.dtype(np.float32), np.dtype(bool)}
-
-
-@pytest.mark.parametrize("convention", ["epsilon", "half_epsilon", "half_epsilon_squared"])
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_a_step_leaves_the_target_invariant(name, convention):
-    """By quadrature, no randomness: E_pi K f = E_pi f for f = sin(1.3 x) + x^2 and a Gaussian that is not standard."""
-    constants = {"scale": 0.9} if name == "random_walk" else {"step_size": 0.8, "step_size_convention": convention}
-    sampler, target = getattr(refengine.samplers, name), gaussian.target(np.array([0.3]), np.array([[1.7]]))
-    x, z = (np.linspace(-9, 9, 1201), np.linspace(-8, 8, 401))
-    density = np.exp(np.asarray(target.log_density(x[:, None], *target.parameters)))
-    normal = np.exp(-z * z / 2)
-    weights = (density / density.sum())[:, None] * (normal / normal.sum())
-    grid = np.broadcast_to(x[:, None, None], (x.size, z.size, 1))
-    state = sampler.init(grid, target)
-    noise = sampler.Noise(np.broadcast_to(z[:, None], grid.shape), np.full(weights.shape, 0.5))
-    info = sampler.step(state, noise, target, **constants).info
-    probability = np.exp(np.minimum(info.log_accept_ratio, 0))
-
-    def f(position):
-        return np.sin(1.3 * position[..., 0]) + position[..., 0] ** 2
-
-    assert abs(np.sum(weights * probability * (f(info.proposal) - f(grid)))) < 3e-6
+    sampler, call = on(backend, name), drawn(name, (4,), target=GAUSSIAN)
+    single = tuple(mapped(lambda leaf: np.asarray(leaf, np.float32), part) for part in call.chained)
+    shared = tuple(part.astype(np.float32) if isinstance(part, np.ndarray) else part for part in call.shared)
+    call = call._replace(chained=single, shared=shared)
+    g = seeds(sampler.step(*call.arguments, **call.constants), np.random.default_rng(2))
+    found = {leaf.dtype for leaf in both(sampler, g, call)}
+    assert np.dtype(np.float32) in found
+    assert found <= {np.dtype(t) for t in (np.float32, bool, np.int64)}

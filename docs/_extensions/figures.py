@@ -16,6 +16,7 @@ from validation.exact.number import lgamma, log, number, working_precision
 
 HERE = Path(__file__).parents[1]
 TARGET = drawing.FOLDER / "beta_density_error.svg"
+SAMPLERS = ("samplers", "samplers.adaptation", "samplers.diagnostics", "samplers.targets")
 EXAMPLES = {"estimation": "estimation.svg"}  # scripts of docs/example with a figure of their own
 
 
@@ -84,6 +85,7 @@ def train_examples(app: Any) -> None:
     """The figures and tables of the examples that learn, which take half a minute each: when what they use changed."""
     train("digits", ("losses",), digits="draw")
     train("attention", ("attention", "losses"), attention="draw", attention_variance="draw_variances")
+    train("posterior", SAMPLERS, posterior="draw", posterior_chains="draw_chains")
 
 
 def train(name: str, families: tuple[str, ...], **pictures: str) -> None:

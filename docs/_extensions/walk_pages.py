@@ -18,6 +18,7 @@ from typing import Any
 import attention_figures
 import densities
 import loss_figures
+import sampler_figures
 from sphinx.addnodes import pending_xref
 from sphinx.util.inspect import stringify_signature
 
@@ -97,7 +98,8 @@ def module_page(module: Any, homes: dict[str, str]) -> str:
 
 def shown(name: str) -> str:
     """The picture of a module with what it shows, "" where there is none."""
-    for drawn in (densities.picture(name), loss_figures.picture(name), attention_figures.picture(name)):
+    for family in (densities, loss_figures, attention_figures, sampler_figures):
+        drawn = family.picture(name)
         if drawn is not None:
             file, caption = drawn
             return f".. figure:: /_generated/{file}\n   :alt: {caption.replace('`', '')}\n\n   {caption}\n\n"
@@ -136,7 +138,8 @@ def introduction(package: Any) -> str:
 
 def package_page(package: Any, homes: dict[str, str]) -> str:
     """A package below a family whose functions stand in private files."""
-    return title(package.__name__.removeprefix("refengine.")) + introduction(package) + with_own_names(package, homes)
+    name = package.__name__.removeprefix("refengine.")
+    return title(name) + shown(name) + introduction(package) + with_own_names(package, homes)
 
 
 def packages_below(family: str) -> Iterator[Any]:

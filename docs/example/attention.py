@@ -170,7 +170,7 @@ def weights(name, p, pixels):
 
 
 def judge(name, p, pixels, labels, starts):
-    """Digits read rightly, lines read rightly, and attention within two columns of the digit. A hard reader looks once."""
+    """Digits and lines read rightly, and attention within two columns of the digit. A hard reader looks once."""
     _, features, scores = encode(name, p, pixels)
     attention = weights(name, p, pixels)
     if name in ("soft", "local-p"):

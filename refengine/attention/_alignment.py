@@ -12,7 +12,7 @@ from typing import Any
 
 from refengine._arrays import check_shape, namespace, promote, unbroadcast
 from refengine.attention._arguments import check_cotangent, check_mask
-from refengine.attention._rows import Rows, selected_sum
+from refengine.attention._rows import selected_sum, top_of
 from refengine.attention._scores import average, average_backward, check_axis, check_batch, to_scores, weigh
 from refengine.domains import Array
 
@@ -122,14 +122,6 @@ def attend(a: dict[str, Any], mask: Any, empty_row: str, scored: tuple[Any, Any]
     if empty_row == "nan" and v.shape[-1]:
         dq = namespace(dq).where(weights.rows.empty, namespace(dq).nan, dq)
     return value, (dv, dq, *others)
-
-
-def top_of(rows: Rows) -> Any:
-    """The first of the largest scores of each row that has an attended one."""
-    xp, keys = namespace(rows.scores), rows.scores.shape[-1]
-    if keys == 0:
-        return rows.attended
-    return (xp.arange(keys) == xp.argmax(rows.scores, axis=-1, keepdims=True)) & rows.attended
 
 
 def rounded(xp: Any, dtype: Any, a: dict[str, Any], **cotangents: Any) -> tuple[Any, ...]:

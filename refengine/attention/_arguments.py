@@ -108,18 +108,23 @@ def check_lengths(xp: Any, lengths: Any, batch: tuple[int, ...], keys: int) -> A
 
 def check_no_empty_row(empty: Any) -> None:
     """ValueError that names the first query that attends to no key."""
-    xp = namespace(empty)
-    if xp.any(empty):
-        place: list[int] = []
-        first = int(xp.argmax(xp.astype(xp.reshape(empty, (-1,)), xp.int64)))
-        for size in reversed(empty.shape):
-            first, index = divmod(first, size)
-            place.insert(0, index)
-        *batch, h, i = place
+    if namespace(empty).any(empty):
+        *batch, h, i = first_of(empty)
         where = f"batch {tuple(batch)}, " if batch else ""
         raise ValueError(
             f"every query must attend to a key with empty_row='error': {where}head {h}, query {i} has none"
         )
+
+
+def first_of(chosen: Any) -> tuple[int, ...]:
+    """The index of the first True, in C order."""
+    xp = namespace(chosen)
+    place: list[int] = []
+    rest = int(xp.argmax(xp.astype(xp.reshape(chosen, (-1,)), xp.int64)))
+    for size in reversed(chosen.shape):
+        rest, index = divmod(rest, size)
+        place.append(index)
+    return tuple(reversed(place))
 
 
 def _scores_shape(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from refengine._arrays import check_shape, namespace, promote, unbroadcast
-from refengine.attention._alignment import top_of
+from refengine.attention._alignment import rounded
 from refengine.attention._arguments import Checked, Options, check, check_cotangent, check_mask
 from refengine.attention._rows import (
     Rows,
@@ -22,14 +24,16 @@ from refengine.attention._rows import (
     rows_of,
     scores_backward,
     softmax,
+    top_of,
 )
 from refengine.attention._scores import check_axis, check_batch
 from refengine.domains import Array
 
 OPTIONAL = ("b_query", "b_key", "b_value", "b_output", "bias")
+NAMES = ("q", "k", "v", "w_query", "w_key", "w_value", "w_output", *OPTIONAL)
 
 
-class Projected(NamedTuple):
+class _Projected(NamedTuple):
     """The result and, where g was given, the cotangents by the names of the arguments; in float64."""
 
     xp: Any
@@ -39,11 +43,24 @@ class Projected(NamedTuple):
     cotangents: dict[str, Any]
 
 
-def attend(options: Options, key_mask: Array | None, **arguments: Array | None) -> Projected:
-    """Multi-head attention of the named arguments, those of `multi_head.attention` and g.
+def attend(
+    options: Options, key_mask: Array | None, *arguments: Array | None, of_itself: bool = False, **cotangent: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    """Multi-head attention and, for a cotangent g, the cotangents of the arguments that are given.
 
-    ``query_mask`` of the options has the shape (..., Q).
+    The arguments are those of `multi_head.attention` in its order; with ``of_itself`` q, k and v are one array, which
+    gets the sum of their cotangents. ``query_mask`` of the options has the shape (..., Q).
     """
+    with np.errstate(all="ignore"):
+        named = dict(zip(NAMES, arguments, strict=True))
+        xp, dtype, a, value, found = _attend(options, key_mask, **named, **cotangent)
+        value = xp.astype(value, dtype, copy=False)
+        if of_itself and found:
+            found["q"] = found["q"] + found.pop("k") + found.pop("v")
+        return value, rounded(xp, dtype, a, **{name: found[name] for name in NAMES if name in found})
+
+
+def _attend(options: Options, key_mask: Array | None, **arguments: Array | None) -> _Projected:
     names = [name for name, a in arguments.items() if a is not None or name not in OPTIONAL]
     xp, dtype, *given = promote(**{name: arguments[name] for name in names})
     a = {name: xp.astype(array, xp.float64, copy=False) for name, array in zip(names, given, strict=True)}
@@ -62,7 +79,7 @@ def attend(options: Options, key_mask: Array | None, **arguments: Array | None) 
     value = xp.where(blank, xp.nan, value)
     value = value if asks is None else xp.where(asks[..., None], value, 0.0)
     if "g" not in a:
-        return Projected(xp, dtype, a, value, {})
+        return _Projected(xp, dtype, a, value, {})
     g = xp.where(blank, 0.0, a["g"])
     g = g if asks is None else xp.where(asks[..., None], g, 0.0)
     heads = xp.where(blank[..., None, :, :], 0.0, heads)
@@ -72,7 +89,7 @@ def attend(options: Options, key_mask: Array | None, **arguments: Array | None) 
     if options.empty_row == "nan" and g.shape[-1]:
         asking = unbroadcast(xp.astype(blank, xp.float64), a["q"][..., :1]) > 0
         found["q"] = xp.where(asking, xp.nan, found["q"])
-    return Projected(xp, dtype, a, value, found)
+    return _Projected(xp, dtype, a, value, found)
 
 
 def _between(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import nan
 from typing import Any, NamedTuple
 
-from refengine._arrays import unbroadcast
+from refengine._arrays import namespace, unbroadcast
 from refengine.attention._arguments import Checked, Options, check_no_empty_row
 
 
@@ -54,13 +54,19 @@ def exponentials(xp: Any, rows: Rows) -> tuple[Any, Any]:
     return largest, xp.where(rows.attended, xp.exp(rows.scores - largest), 0.0)
 
 
+def top_of(rows: Rows) -> Any:
+    """The first of the largest scores of each row that has an attended one."""
+    xp, keys = namespace(rows.scores), rows.scores.shape[-1]
+    if keys == 0:
+        return rows.attended
+    return (xp.arange(keys) == xp.argmax(rows.scores, axis=-1, keepdims=True)) & rows.attended
+
+
 def log_sum_exp_of(xp: Any, rows: Rows) -> Any:
     """The maximum plus log1p of the sum of the other terms; -inf without a key, nan where the maximum is inf."""
     largest, e = exponentials(xp, rows)
-    if rows.scores.shape[-1]:
-        first = xp.arange(rows.scores.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
-        e = xp.where(first, 0.0, e)
-    value = largest + xp.log1p(xp.sum(e, axis=-1, keepdims=True)) + (largest - largest)
+    others = xp.sum(xp.where(top_of(rows), 0.0, e), axis=-1, keepdims=True)
+    value = largest + xp.log1p(others) + (largest - largest)
     return xp.where(xp.any(rows.attended, axis=-1), value[..., 0], -xp.inf)
 
 
@@ -84,11 +90,15 @@ def softmax_backward(xp: Any, rows: Rows, p: Any, dp: Any) -> Any:
 
 
 def average(c: Checked, options: Options, rows: Rows, p: Any) -> Any:
-    """The values averaged with weights p after drop-out, by the rule for empty rows."""
+    """The values averaged with weights p after drop-out, by the rule for empty rows.
+
+    Weights that are nan make the average nan, and drop-out does not hide them: they have no sum to be shares of.
+    """
     xp, v = c.xp, for_each_head(c, _float64(c, "v"))
     value = selected_sum(xp, *_kept(c, options, rows, p), v)
-    without_keys = c.shape[-1] == 0 and options.empty_row == "mean"
-    return xp.where(rows.empty, xp.nan, value) if options.empty_row == "nan" or without_keys else value
+    value = xp.where(xp.any(xp.isnan(p), axis=-1, keepdims=True), xp.nan, value)
+    without_keys = c.shape[-1] == 0 and options.empty_row in ("nan", "mean")
+    return xp.where(rows.empty, xp.nan, value) if without_keys else value
 
 
 def average_backward(c: Checked, options: Options, rows: Rows, p: Any, g: Any) -> tuple[Any, Any]:

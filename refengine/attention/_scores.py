@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refengine._arrays import check_option, namespace
-from refengine.attention._arguments import EMPTY_ROWS
+from refengine.attention._arguments import EMPTY_ROWS, first_of
 from refengine.attention._rows import Rows, selected_sum, softmax, softmax_backward
 
 
@@ -45,12 +45,7 @@ def rows_of_scores(scores: Any, mask: Any, empty_row: str) -> Rows:
     attended = attended if mask is None else attended & mask
     empty = ~xp.any(attended, axis=-1, keepdims=True)
     if empty_row == "error" and xp.any(empty):
-        first = int(xp.argmax(xp.astype(xp.reshape(empty, (-1,)), xp.int64)))
-        place: list[int] = []
-        for size in reversed(empty.shape[:-1]):
-            first, index = divmod(first, size)
-            place.insert(0, index)
-        raise ValueError(f"every row must attend to a key with empty_row='error': row {tuple(place)} has none")
+        raise ValueError(f"every row must attend to a key with empty_row='error': row {first_of(empty)[:-1]} has none")
     return Rows(xp.where(attended, scores, -xp.inf), attended, empty, 1.0, 1.0, None, None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import nan
 from typing import Any
 
-from refengine.attention._rows import Rows
+from refengine.attention._rows import Rows, top_of
 
 _SPLIT = 2.0**27 + 1
 
@@ -20,8 +20,7 @@ def shifted(xp: Any, rows: Rows) -> tuple[Any, Any]:
     largest = xp.max(rows.scores, axis=-1, keepdims=True)
     undefined = xp.any(xp.isnan(rows.scores), axis=-1, keepdims=True) | (largest == xp.inf)
     below = xp.where(rows.attended, rows.scores - largest, 0.0)
-    first = xp.arange(rows.scores.shape[-1]) == xp.argmax(rows.scores, axis=-1, keepdims=True)
-    return xp.where(undefined, xp.nan, below), first & rows.attended
+    return xp.where(undefined, xp.nan, below), top_of(rows)
 
 
 def support_of_sparsemax(xp: Any, rows: Rows) -> Any:

@@ -10,7 +10,8 @@ Every function takes the same constants. A query attends to the keys that *all* 
 ``scale=None`` means 1 / sqrt(D). ``softcap=c``, positive and finite, bounds scores to c tanh(s / c), before masks and
 before the bias, or after the bias by ``softcap_order="after_bias"``; what is masked stays so in either order. Keys and
 values may have fewer heads: head h of q reads head h // (H / H_kv). Whatever is not attended is left out, never
-multiplied by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0.
+multiplied by 0: nan or inf there reaches neither result nor gradients, and its own gradient is exactly 0. Drop-out
+leaves out values in the same way; a score that is nan makes its row nan even where all of the row is dropped.
 
 A query that attends to no key (also: K = 0) is an empty row, for which ``empty_row`` states the rule. What
 ``query_mask`` (broadcast to (..., H, Q), True = a query) leaves out is padding: it attends to nothing, and its row is 0

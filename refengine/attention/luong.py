@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from refengine._arrays import check_option, check_shape
-from refengine.attention._alignment import attend, checked, concat, dot, general, rounded, top_of
+from refengine.attention._alignment import attend, checked, concat, dot, general, rounded
 from refengine.attention._arguments import check_cotangent, check_mask
+from refengine.attention._rows import top_of
 from refengine.attention._scores import check_axis, to_scores, weigh
 from refengine.domains import Array, Mask, Real
 

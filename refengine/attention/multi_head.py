@@ -12,9 +12,6 @@ that query, whose gradient is nan; weights and other rows get 0 from it.
 
 from __future__ import annotations
 
-import numpy as np
-
-from refengine.attention._alignment import rounded
 from refengine.attention._arguments import Options
 from refengine.attention._projected import attend
 from refengine.domains import Array, Mask, Real
@@ -62,6 +59,7 @@ def attention(
     is nan ("nan"); ValueError ("error"). Definition: Vaswani et al. 2017, section 3.2.2; fewer key heads: Ainslie et
     al. 2023, section 2.2.
 
+    >>> import numpy as np
     >>> one = np.ones((1, 1, 1))
     >>> attention([[0.0]], [[2.0], [5.0]], [[1.0], [3.0]], one, one, one, one, b_output=np.array([0.5]))
     array([[2.5]])
@@ -69,24 +67,8 @@ def attention(
     options = Options(
         mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
     )
-    with np.errstate(all="ignore"):
-        found = attend(
-            options,
-            key_mask,
-            q=q,
-            k=k,
-            v=v,
-            w_query=w_query,
-            w_key=w_key,
-            w_value=w_value,
-            w_output=w_output,
-            b_query=b_query,
-            b_key=b_key,
-            b_value=b_value,
-            b_output=b_output,
-            bias=bias,
-        )
-        return found.xp.astype(found.value, found.dtype, copy=False)
+    weights = w_query, w_key, w_value, w_output, b_query, b_key, b_value, b_output
+    return attend(options, key_mask, q, k, v, *weights, bias)[0]
 
 
 def attention_value_and_vjp(
@@ -120,27 +102,8 @@ def attention_value_and_vjp(
     options = Options(
         mask, causal, alignment, window, scale, softcap, empty_row, keep_mask, keep_probability, query_mask
     )
-    with np.errstate(all="ignore"):
-        found = attend(
-            options,
-            key_mask,
-            q=q,
-            k=k,
-            v=v,
-            w_query=w_query,
-            w_key=w_key,
-            w_value=w_value,
-            w_output=w_output,
-            b_query=b_query,
-            b_key=b_key,
-            b_value=b_value,
-            b_output=b_output,
-            bias=bias,
-            g=g,
-        )
-        cotangents = {name: found.cotangents[name] for name in found.arrays if name != "g"}
-        value = found.xp.astype(found.value, found.dtype, copy=False)
-        return value, rounded(found.xp, found.dtype, found.arrays, **cotangents)
+    weights = w_query, w_key, w_value, w_output, b_query, b_key, b_value, b_output
+    return attend(options, key_mask, q, k, v, *weights, bias, g=g)
 
 
 def attention_vjp(

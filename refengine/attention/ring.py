@@ -1,6 +1,7 @@
 r"""Attention over blocks of keys, on several machines or one after the other, and the merge of such partial results.
 
-Each block gives its own average and the logarithm of its softmax's normaliser, which is all that the others need::
+Ring attention (Liu et al. 2023) sends the blocks around, flash attention (Dao 2023) streams them through one device:
+each block gives its own average and the logarithm of its softmax's normaliser, which is all that the others need::
 
     parts = [part(q, k[..., a:b, :], v[..., a:b, :], causal=True, place=-a) for a, b in blocks]
     merged = merge(*(np.stack(field) for field in zip(*parts)))     # in any order and any grouping
@@ -20,6 +21,7 @@ import numpy as np
 from refengine._arrays import promote
 from refengine.attention._arguments import Checked, Options, check
 from refengine.attention._rows import (
+    Rows,
     average,
     average_backward,
     log_sum_exp_of,
@@ -75,11 +77,8 @@ def part(
     """
     options = Options(mask, causal, "top_left", window, scale, softcap, "zero", keep_mask, keep_probability)
     c = check_part(options, place, q=q, k=k, v=v, bias=bias)
-    xp = c.xp
     with np.errstate(all="ignore"):
-        rows = rows_of(c, options, place)
-        value = average(c, options, rows, softmax(xp, rows, "zero")), log_sum_exp_of(xp, rows)
-        return Partial(*(xp.astype(a, c.dtype, copy=False) for a in value))
+        return _part(c, options, place)[0]
 
 
 def part_vjp(
@@ -147,16 +146,13 @@ def part_value_and_vjp(
     c = check_part(options, place, q=q, k=k, v=v, bias=bias, g=g)
     xp = c.xp
     with np.errstate(all="ignore"):
-        rows = rows_of(c, options, place)
-        p = softmax(xp, rows, "zero")
-        value = average(c, options, rows, p), log_sum_exp_of(xp, rows)
+        value, rows, p = _part(c, options, place)
         of_average, dv = average_backward(c, options, rows, p, c.arrays["g"])
         of_sum = xp.where(rows.attended, p * c.arrays["g_log_sum_exp"][..., None], 0.0)
         dq, dk, dbias = scores_backward(c, rows, of_average + of_sum, "zero")
         if dbias is not None and (not dbias.ndim or dbias.shape[-1] != c.shape[-1]):
-            dbias = scores_backward(c, rows, of_sum, "zero")[2]
-        found = (dq, dk, dv) if dbias is None else (dq, dk, dv, dbias)
-        return Partial(*(xp.astype(a, c.dtype, copy=False) for a in value)), found
+            dbias = 0 * dbias + scores_backward(c, rows, of_sum, "zero")[2]  # nan stays nan
+        return value, ((dq, dk, dv) if dbias is None else (dq, dk, dv, dbias))
 
 
 def merge(output: Real, log_sum_exp: Real) -> Partial:
@@ -176,9 +172,7 @@ def merge(output: Real, log_sum_exp: Real) -> Partial:
     """
     xp, dtype, output, scores = checked(output, log_sum_exp)
     with np.errstate(all="ignore"):
-        rows = rows_of_scores(scores, None, "zero")
-        value = _merged(xp, rows, softmax(xp, rows, "zero"), output)
-        return Partial(*(xp.astype(a, dtype, copy=False) for a in value))
+        return _merged(xp, dtype, output, scores)[0]
 
 
 def merge_vjp(g: Partial, output: Real, log_sum_exp: Real) -> tuple[Array, Array]:
@@ -198,20 +192,31 @@ def merge_value_and_vjp(g: Partial, output: Real, log_sum_exp: Real) -> tuple[Pa
     """`merge` and the cotangents of its arguments in one pass; see `merge_vjp`."""
     xp, dtype, output, scores, of_output, of_sum = checked(output, log_sum_exp, g)
     with np.errstate(all="ignore"):
-        rows = rows_of_scores(scores, None, "zero")
-        w = softmax(xp, rows, "zero")
-        value = _merged(xp, rows, w, output)
+        value, rows, w = _merged(xp, dtype, output, scores)
         doutput = xp.where(rows.attended[..., None], w[..., None] * of_output[..., None, :], 0.0)
         dw = xp.sum(xp.where(rows.attended[..., None], output * of_output[..., None, :], 0.0), axis=-1)
         dscores = softmax_backward(xp, rows, w, dw) + xp.where(rows.attended, w * of_sum[..., None], 0.0)
-        found = xp.moveaxis(doutput, -2, 0), xp.moveaxis(dscores, -1, 0)
-        output, total, doutput, dscores = (xp.astype(a, dtype, copy=False) for a in (*value, *found))
-        return Partial(output, total), (doutput, dscores)
+        doutput, dscores = xp.moveaxis(doutput, -2, 0), xp.moveaxis(dscores, -1, 0)
+        return value, (xp.astype(doutput, dtype, copy=False), xp.astype(dscores, dtype, copy=False))
 
 
-def _merged(xp: Any, rows: Any, w: Any, output: Any) -> tuple[Any, Any]:
-    chosen, w = rows.attended[..., None, :], w[..., None, :]
-    return selected_sum(xp, chosen, w, output)[..., 0, :], log_sum_exp_of(xp, rows)
+def _part(c: Checked, options: Options, place: int) -> tuple[Partial, Rows, Any]:
+    """The result of a part, its rows, and its weights."""
+    rows = rows_of(c, options, place)
+    p = softmax(c.xp, rows, "zero")
+    return _partial(c.xp, c.dtype, average(c, options, rows, p), rows), rows, p
+
+
+def _merged(xp: Any, dtype: Any, output: Any, scores: Any) -> tuple[Partial, Rows, Any]:
+    """The result of a merge, its rows, of which each has the parts as keys, and their weights."""
+    rows = rows_of_scores(scores, None, "zero")
+    w = softmax(xp, rows, "zero")
+    merged = selected_sum(xp, rows.attended[..., None, :], w[..., None, :], output)[..., 0, :]
+    return _partial(xp, dtype, merged, rows), rows, w
+
+
+def _partial(xp: Any, dtype: Any, output: Any, rows: Rows) -> Partial:
+    return Partial(*(xp.astype(a, dtype, copy=False) for a in (output, log_sum_exp_of(xp, rows))))
 
 
 def check_part(options: Options, place: int, g: Partial | None = None, **arguments: Array | None) -> Checked:

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from refengine._arrays import promote
-from refengine.attention._alignment import rounded
+from refengine._arrays import namespace, promote
 from refengine.attention._arguments import Options, check_lengths, check_mask
-from refengine.attention._projected import Projected, attend
+from refengine.attention._projected import attend
 from refengine.domains import Array, Count, Mask, Real
 
 __all__ = ["attention", "attention_value_and_vjp", "attention_vjp"]
@@ -62,23 +61,8 @@ def attention(
            [0.]])
     """
     options = Options(mask, causal, "top_left", window, scale, softcap, empty_row, keep_mask, keep_probability)
-    with np.errstate(all="ignore"):
-        found = _attend(
-            options,
-            lengths,
-            token_mask,
-            x,
-            w_query=w_query,
-            w_key=w_key,
-            w_value=w_value,
-            w_output=w_output,
-            b_query=b_query,
-            b_key=b_key,
-            b_value=b_value,
-            b_output=b_output,
-            bias=bias,
-        )
-        return found.xp.astype(found.value, found.dtype, copy=False)
+    weights = w_query, w_key, w_value, w_output, b_query, b_key, b_value, b_output
+    return _attend(options, lengths, token_mask, x, *weights, bias)[0]
 
 
 def attention_value_and_vjp(
@@ -107,30 +91,8 @@ def attention_value_and_vjp(
 ) -> tuple[Array, tuple[Array, ...]]:
     """`attention` and its cotangents from the same weights; see `attention_vjp`."""
     options = Options(mask, causal, "top_left", window, scale, softcap, empty_row, keep_mask, keep_probability)
-    with np.errstate(all="ignore"):
-        found = _attend(
-            options,
-            lengths,
-            token_mask,
-            x,
-            w_query=w_query,
-            w_key=w_key,
-            w_value=w_value,
-            w_output=w_output,
-            b_query=b_query,
-            b_key=b_key,
-            b_value=b_value,
-            b_output=b_output,
-            bias=bias,
-            g=g,
-        )
-        parts = found.cotangents
-        cotangents = {"x": parts["q"] + parts["k"] + parts["v"]} | {
-            name: parts[name] for name in found.arrays if name not in ("q", "k", "v", "g")
-        }
-        arrays = found.arrays | {"x": found.arrays["q"]}
-        value = found.xp.astype(found.value, found.dtype, copy=False)
-        return value, rounded(found.xp, found.dtype, arrays, **cotangents)
+    weights = w_query, w_key, w_value, w_output, b_query, b_key, b_value, b_output
+    return _attend(options, lengths, token_mask, x, *weights, bias, g=g)
 
 
 def attention_vjp(
@@ -190,10 +152,12 @@ def attention_vjp(
     )[1]
 
 
-def _attend(options: Options, lengths: Any, token_mask: Any, x: Array, **arguments: Array | None) -> Projected:
+def _attend(
+    options: Options, lengths: Any, token_mask: Any, x: Array, *weights: Array | None, **cotangent: Array
+) -> tuple[Array, tuple[Array, ...]]:
     """Multi-head attention of x with itself. ValueError or TypeError where lengths or mask do not fit it."""
-    xp, _, *_ = promote(x=x, **{name: a for name, a in arguments.items() if a is not None})
-    shape = np.shape(x)
+    promote(x=x)  # an error names x
+    xp, shape = namespace(x, *weights), np.shape(x)
     if len(shape) < 2:
         raise ValueError(f"x must have shape (..., L, E), got {shape}")
     if lengths is not None and token_mask is not None:
@@ -201,4 +165,4 @@ def _attend(options: Options, lengths: Any, token_mask: Any, x: Array, **argumen
     real = check_mask(xp, token_mask, shape[:-1], "(..., L)", "token_mask")
     if lengths is not None:
         real = xp.arange(shape[-2]) < check_lengths(xp, lengths, shape[:-2], shape[-2])[..., None]
-    return attend(options._replace(query_mask=real), real, q=x, k=x, v=x, **arguments)
+    return attend(options._replace(query_mask=real), real, x, x, x, *weights, of_itself=True, **cotangent)

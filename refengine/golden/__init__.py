@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from refengine.golden._case import Answer, Case, Certified, GoldenFile, GoldenFormatError
+from refengine.golden._chains import Chain, chains
 from refengine.golden._export import export
 from refengine.golden._format import parse
 from refengine.golden._text import DATA, decoded_text, head, names, path_of, plain_name
@@ -18,8 +19,10 @@ __all__ = [
     "Answer",
     "Case",
     "Certified",
+    "Chain",
     "GoldenFile",
     "GoldenFormatError",
+    "chains",
     "conventions",
     "export",
     "header",

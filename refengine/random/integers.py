@@ -27,7 +27,8 @@ def integers(key: Words, counter: Words, *, low: int = 0, high: int, generator: 
     :func:`refengine.random.uniform`. key: (..., 2) or (..., 4), counter: (..., 4), their leading axes broadcast;
     result (..., 2) or (..., 4), int64. low and high are whole numbers with -2^63 <= low < high <= 2^63. Raises
     ValueError for others, TypeError unless they are integers.
-    Source: Lemire (2019), Fast random integer generation in an interval, algorithm 3 (the method of OpenBSD).
+    Source: Lemire (2019), Fast random integer generation in an interval, algorithm 3. (The arc4random_uniform of
+    OpenBSD rejects as many of the smallest words instead of the largest.)
 
     >>> integers([0, 0], [[0, 0, 0, 0], [1, 0, 0, 0]], low=1, high=7).tolist()
     [[4, 1], [5, 2]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import inf, log, pi
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,8 +15,10 @@ from refengine.samplers.targets._target import check_target
 
 T = TypeVar("T")
 
-VECTORS = ("position", "gradient", "normal", "momentum")
-"""The fields that have the axis of coordinates; the others have the axes of the chains alone."""
+LAYOUT = dict.fromkeys(("position", "gradient", "normal", "momentum", "proposal"), "D") | {
+    "loc": "!D", "scale": "!D", "metric": "!D", "direction": "!D", "factor": "!DD"
+}  # fmt: skip
+"""The axes of fields and arguments by name, as `inputs` takes them."""
 
 
 class Noise(NamedTuple):
@@ -62,7 +64,7 @@ def chains(state: Any, noise: Any, of: Any, noise_of: Any = Noise) -> tuple[Any,
 
     TypeError unless the state is made like ``of``: the states of two samplers are easily exchanged.
     """
-    return inputs(dict.fromkeys(VECTORS, "D"), state=(state, of), noise=(noise, noise_of))
+    return inputs(LAYOUT, state=(state, of), noise=(noise, noise_of))
 
 
 def inputs(layout: dict[str, str], **given: Any) -> tuple[Any, ...]:
@@ -115,6 +117,14 @@ def check_positive(name: str, value: float) -> float:
     return number
 
 
+def check_not_negative(name: str, value: float) -> float:
+    """The value as a float. ValueError unless it is at least 0 and finite."""
+    number = check_number(name, value)
+    if not 0 <= number < inf:
+        raise ValueError(f"{name} must be at least 0 and finite, got {value!r}")
+    return number
+
+
 def evaluate(xp: Any, target: Target, name: str, position: Array, *before: Array) -> Array:
     """A function of the target at a position, in float64.
 
@@ -158,10 +168,14 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
     return int(number)
 
 
-def summed(xp: Any, cotangent: Array, rank: int = 1) -> Array:
-    """The sum over the axes of the chains of a cotangent whose last ``rank`` axes are its own."""
-    axes = tuple(range(cotangent.ndim - rank))
-    return xp.sum(cotangent, axis=axes) if axes else cotangent
+def positive(xp: Any, scale: Array) -> Array:
+    """The scale, nan where it is not positive."""
+    return xp.where(scale > 0, scale, xp.nan)
+
+
+def normal_log_q(xp: Any, z: Array, scale: Array) -> Array:
+    """The log density at m + s z (..., D) of the normal distribution with mean m and standard deviations s (D,)."""
+    return -xp.sum(z * z, axis=-1) / 2 - xp.sum(xp.log(scale)) - z.shape[-1] * log(2 * pi) / 2
 
 
 def times(xp: Any, cotangent: Array, factor: Array) -> Array:
@@ -171,7 +185,7 @@ def times(xp: Any, cotangent: Array, factor: Array) -> Array:
 
 def cast(tree: T, dtype: Any) -> T:
     """The floating arrays of nested tuples in ``dtype``."""
-    result: T = _mapped(lambda leaf: namespace(leaf).astype(leaf, _own(leaf, dtype), copy=False), tree)
+    result: T = mapped(lambda leaf: namespace(leaf).astype(leaf, _own(leaf, dtype), copy=False), tree)
     return result
 
 
@@ -179,8 +193,9 @@ def _own(leaf: Array, dtype: Any) -> Any:
     return dtype if namespace(leaf).isdtype(leaf.dtype, "real floating") else leaf.dtype
 
 
-def _mapped(function: Callable[..., Any], node: Any) -> Any:
-    return type(node)(*(_mapped(function, leaf) for leaf in node)) if hasattr(node, "_fields") else function(node)
+def mapped(function: Callable[[Array], Array], tree: Any) -> Any:
+    """The function of every array of nested tuples."""
+    return type(tree)(*(mapped(function, leaf) for leaf in tree)) if hasattr(tree, "_fields") else function(tree)
 
 
 def cotangents(g: Any, like: T) -> T:

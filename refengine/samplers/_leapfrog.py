@@ -18,8 +18,9 @@ import numpy as np
 
 from refengine._arrays import check_option
 from refengine.domains import Array
-from refengine.samplers._chains import evaluate, summed, times
+from refengine.samplers._chains import evaluate, times
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import over_chains
 
 METRICS = ("inverse_mass", "mass", "inverse_scale")
 """What the numbers of a metric are: w, 1 / w, or the square root of w."""
@@ -56,7 +57,7 @@ def inverse_mass(xp: Any, metric: Array, convention: str) -> Array:
 def metric_vjp(xp: Any, to_inverse: Array, metric: Array, convention: str) -> Array:
     """The cotangent of the metric from that of w of every chain, summed over the chains."""
     with np.errstate(all="ignore"):
-        total = summed(xp, to_inverse)
+        total = over_chains(xp, to_inverse)
         slope = {"inverse_mass": 1.0 + 0 * metric, "mass": -1 / (metric * metric), "inverse_scale": 2 * metric}
         return total * slope[convention]
 

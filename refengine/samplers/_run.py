@@ -15,6 +15,7 @@ import numpy as np
 
 from refengine._arrays import namespace
 from refengine.domains import Array
+from refengine.samplers._chains import mapped
 
 PATIENCE = 1.0
 """Seconds after which a run on a terminal shows a bar."""
@@ -23,7 +24,9 @@ PATIENCE = 1.0
 class Result(NamedTuple):
     """What a run leaves: arrays (chain, draw, ...) by name, and the state from which another run goes on.
 
-    ``posterior`` holds the positions, ``sample_stats`` the other fields of the states and those of the steps' Info.
+    ``posterior`` holds the positions, ``sample_stats`` the other fields of the states and those of the steps' Info. A
+    field of Info by the name of one of the state is called ``info.<name>``, as ``info.momentum`` of GHMC, the momentum
+    that the trajectory starts with, beside the state's ``momentum``.
     """
 
     posterior: dict[str, Array]
@@ -40,7 +43,7 @@ def pre_drawn(noise: Callable[..., Any], rng: np.random.Generator, state: Any, d
     (5, 3, 2)
     """
     if _count("draws", draws) == 0:
-        return _mapped(lambda leaf: namespace(leaf).stack([leaf])[:0], noise(rng, state))
+        return mapped(lambda leaf: namespace(leaf).stack([leaf])[:0], noise(rng, state))
     return _stacked([noise(rng, state) for _ in range(draws)], axis=0)
 
 
@@ -99,7 +102,8 @@ def _named(states: list[Any], infos: list[Any]) -> tuple[dict[str, Array], dict[
 
 def by_name(states: Any, infos: Any) -> tuple[dict[str, Array], dict[str, Array]]:
     """The fields of the states and infos of a whole run: the positions, and all else."""
-    found = {**_leaves(infos), **_leaves(states)}
+    found = _leaves(states)
+    found |= {f"info.{name}" if name in found else name: draws for name, draws in _leaves(infos).items()}
     return {"position": found.pop("position")} if "position" in found else {}, found
 
 
@@ -120,12 +124,8 @@ def _stacked(trees: list[Any], axis: int) -> Any:
     return xp.stack([xp.asarray(leaf) for leaf in trees], axis=axis)
 
 
-def _mapped(function: Callable[[Array], Array], tree: Any) -> Any:
-    return type(tree)(*(_mapped(function, leaf) for leaf in tree)) if hasattr(tree, "_fields") else function(tree)
-
-
 def _at(noise: Any, t: int) -> Any:
-    return _mapped(lambda leaf: leaf[t, ...], noise)
+    return mapped(lambda leaf: leaf[t, ...], noise)
 
 
 def counts(state: Any, noise: Any, draws: Any, chains: Any) -> tuple[int, int]:

@@ -18,9 +18,8 @@ import numpy as np
 from refengine._arrays import check_number, namespace
 from refengine.domains import Array, Mask, Real, Unit
 from refengine.samplers._chains import accept, cast, cotangents, evaluate, inputs, shape_of, uniforms
-from refengine.samplers.mala import check_hessian
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import check_target
+from refengine.samplers.targets._target import check_hessian, check_target
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -176,62 +175,97 @@ def _ends(lower: float, upper: float) -> tuple[float, float]:
     return ends
 
 
+class _Segments(NamedTuple):
+    """The segments of the hull (..., K): ends, slope, rise from left to right, logarithm of the integral."""
+
+    left: Array
+    right: Array
+    slope: Array
+    growth: Array
+    log_mass: Array
+
+
+class _Choice(NamedTuple):
+    """Shares of the segments; the one with the draw, as number and mask; the parts of it before and behind the draw."""
+
+    shares: Array
+    number: Array
+    chosen: Array
+    part: Array
+    rest: Array
+
+
 def _step(target: Target, lower: float, upper: float, *arrays: Array) -> tuple[Transition, _Hull]:
     x, h, slope, v, u = arrays
     xp: Any = namespace(x)
     with np.errstate(all="ignore"):
-        gap, rise = x[..., 1:] - x[..., :-1], h[..., 1:] - h[..., :-1]
-        inner = x[..., :-1] + (rise - slope[..., 1:] * gap) / (slope[..., :-1] - slope[..., 1:])
-        ends = [xp.zeros_like(x[..., :1]) + end for end in (lower, upper)]
-        z = xp.concat([ends[0], inner, ends[1]], axis=-1)
-        left, right = z[..., :-1], z[..., 1:]
-        growth = slope * (right - left)
-        heights = h + slope * (
-            right - x
-        )  # of one end for both of its segments: an error there is common to their masses
-        heights = xp.concat([(h + slope * (left - x))[..., :1], heights], axis=-1)
-        mass = xp.where(growth > 0, heights[..., 1:], heights[..., :-1]) + xp.log(
-            _width(xp, left, right, slope, growth)
-        )
-        peak = xp.max(mass, axis=-1)[..., None]
-        scaled = xp.exp(mass - peak)
-        total = xp.sum(scaled, axis=-1)[..., None]
-        shares = scaled / total
-        sums = xp.cumulative_sum(shares, axis=-1)
-        count = xp.sum(xp.astype(sums <= v[..., None], xp.int64), axis=-1)[..., None]
-        numbers = xp.arange(x.shape[-1])
-        chosen = numbers == xp.minimum(count, xp.zeros_like(count) + (x.shape[-1] - 1))
-        zero, upwards = xp.zeros_like(shares[..., :1]), xp.flip(shares, axis=-1)
-        behind = xp.flip(xp.concat([zero, xp.cumulative_sum(upwards[..., :-1], axis=-1)], axis=-1), axis=-1)
-        part = (v[..., None] - xp.concat([zero, sums[..., :-1]], axis=-1)) / shares
-        rest = (1 - v[..., None] - behind) / shares  # 1 - part with its own digits
-        points = _inverse(xp, part, rest, left, right, slope, growth)
-        draw = _picked(xp, points, chosen)
-        hull = _picked(xp, h + (points - x) * slope, chosen)
-        small = xp.exp(
-            -xp.abs(growth)
-        )  # the hull relative to its higher end, by the shares instead of two large heights
-        relative = xp.where(growth > 0, part + rest * small, rest + part * small)
-        crowd = shares * xp.where(
-            growth == 0, 1 / (right - left), xp.abs(slope) * relative / -xp.expm1(-xp.abs(growth))
-        )
-        crowd = _picked(xp, crowd, chosen)
-        number = xp.sum(xp.astype(x < draw[..., None], xp.int64), axis=-1)
+        segments = _segments(xp, lower, upper, x, h, slope)
+        choice = _choice(xp, segments.log_mass, v)
+        points = _points(xp, segments, choice)
+        draw, hull = (_picked(xp, a, choice.chosen) for a in (points, h + (points - x) * slope))
         density = evaluate(xp, target, "log_density", draw[..., None])
         slope_there = evaluate(xp, target, "gradient", draw[..., None])[..., 0]
-        ratio = density - hull
+        number, ratio = xp.sum(xp.astype(x < draw[..., None], xp.int64), axis=-1), density - hull
         chord = _chord(xp, draw, x, h, number)
-        late, middle = v[..., None] > 0.5, draw[..., None] + 0 * x
-        own = xp.where(late, 1 - v[..., None] - rest, part - v[..., None])
-        outer = xp.where(numbers < count, 1 - v[..., None] + 0 * x, -v[..., None] + 0 * x)
-        below, means = xp.where(chosen, own, outer), _mean(xp, left, right, slope) - x
-        early_part = part * (_mean(xp, left, middle, slope) - x) - v[..., None] * means
-        late_part = (1 - v[..., None]) * means - rest * (_mean(xp, middle, right, slope) - x)
-        moment = xp.where(chosen, xp.where(late, late_part, early_part), below * means)
-    state = State(*(_inserted(xp, a, new, number) for a, new in ((x, draw), (h, density), (slope, slope_there))))
-    with np.errstate(all="ignore"):
         info = Info(draw, hull, chord, density, ratio, accept(xp, u, ratio), accept(xp, u, chord - hull))
-    return Transition(state, info), _Hull(shares, below, moment, chosen, crowd, number, slope_there)
+        below, moment = _moments(xp, segments, choice, x, v, draw)
+        crowd = _picked(xp, _crowd(xp, segments, choice), choice.chosen)
+    state = State(*(_inserted(xp, a, new, number) for a, new in ((x, draw), (h, density), (slope, slope_there))))
+    return Transition(state, info), _Hull(choice.shares, below, moment, choice.chosen, crowd, number, slope_there)
+
+
+def _segments(xp: Any, lower: float, upper: float, x: Array, h: Array, slope: Array) -> _Segments:
+    gap, rise = x[..., 1:] - x[..., :-1], h[..., 1:] - h[..., :-1]
+    inner = x[..., :-1] + (rise - slope[..., 1:] * gap) / (slope[..., :-1] - slope[..., 1:])
+    ends = [xp.zeros_like(x[..., :1]) + end for end in (lower, upper)]
+    z = xp.concat([ends[0], inner, ends[1]], axis=-1)
+    left, right = z[..., :-1], z[..., 1:]
+    growth = slope * (right - left)
+    # one height for both segments that meet at an end: an error there is common to their masses
+    heights = xp.concat([(h + slope * (left - x))[..., :1], h + slope * (right - x)], axis=-1)
+    highest = xp.where(growth > 0, heights[..., 1:], heights[..., :-1])
+    return _Segments(left, right, slope, growth, highest + xp.log(_width(xp, left, right, slope, growth)))
+
+
+def _choice(xp: Any, log_mass: Array, v: Array) -> _Choice:
+    v, numbers = v[..., None], xp.arange(log_mass.shape[-1])
+    scaled = xp.exp(log_mass - xp.max(log_mass, axis=-1)[..., None])
+    shares = scaled / xp.sum(scaled, axis=-1)[..., None]
+    sums, upwards = xp.cumulative_sum(shares, axis=-1), xp.flip(shares, axis=-1)
+    number = xp.sum(xp.astype(sums <= v, xp.int64), axis=-1)[..., None]
+    chosen = numbers == xp.minimum(number, xp.zeros_like(number) + (log_mass.shape[-1] - 1))
+    zero = xp.zeros_like(shares[..., :1])
+    before = xp.concat([zero, sums[..., :-1]], axis=-1)
+    behind = xp.flip(xp.concat([zero, xp.cumulative_sum(upwards[..., :-1], axis=-1)], axis=-1), axis=-1)
+    rest = (1 - v - behind) / shares  # 1 - part with digits of its own
+    return _Choice(shares, number, chosen, (v - before) / shares, rest)
+
+
+def _flat(xp: Any, growth: Array) -> Array:
+    """Whether the hull is as good as level: exp(growth) is 1, and what divides by the slope would lose its digits."""
+    return xp.abs(growth) < 2.0**-60
+
+
+def _crowd(xp: Any, segments: _Segments, choice: _Choice) -> Array:
+    """The density of the hull at the draw, relative to its higher end by the shares instead of two large heights."""
+    left, right, slope, growth, _ = segments
+    small = xp.exp(-xp.abs(growth))
+    relative = xp.where(growth > 0, choice.part + choice.rest * small, choice.rest + choice.part * small)
+    steep = xp.abs(slope) * relative / -xp.expm1(-xp.abs(growth))
+    return choice.shares * xp.where(_flat(xp, growth), 1 / (right - left), steep)
+
+
+def _moments(xp: Any, segments: _Segments, choice: _Choice, x: Array, v: Array, draw: Array) -> tuple[Array, Array]:
+    """For every segment its part below the draw less v, and the same of the first moments about its point."""
+    left, right, slope, _, _ = segments
+    v, middle, (_, number, chosen, part, rest) = v[..., None], draw[..., None] + 0 * x, choice
+    late = v > 0.5
+    own = xp.where(late, 1 - v - rest, part - v)
+    outer = xp.where(xp.arange(x.shape[-1]) < number, 1 - v + 0 * x, -v + 0 * x)
+    below, means = xp.where(chosen, own, outer), _mean(xp, left, right, slope) - x
+    early_part = part * (_mean(xp, left, middle, slope) - x) - v * means
+    late_part = (1 - v) * means - rest * (_mean(xp, middle, right, slope) - x)
+    return below, xp.where(chosen, xp.where(late, late_part, early_part), below * means)
 
 
 def _picked(xp: Any, values: Array, chosen: Array) -> Array:
@@ -240,17 +274,18 @@ def _picked(xp: Any, values: Array, chosen: Array) -> Array:
 
 def _width(xp: Any, left: Array, right: Array, slope: Array, growth: Array) -> Array:
     """The integral of exp(u) over a segment in units of its largest value; nan where there is none."""
-    size = xp.abs(growth)
-    small = xp.where(size == 0, right - left, -xp.expm1(-size) / xp.abs(slope))
+    small = xp.where(_flat(xp, growth), right - left, -xp.expm1(-xp.abs(growth)) / xp.abs(slope))
     falls = ((left > -xp.inf) | (slope > 0)) & ((right < xp.inf) | (slope < 0)) & (right > left)
     return xp.where(falls, small, xp.nan)
 
 
-def _inverse(xp: Any, part: Array, rest: Array, left: Array, right: Array, slope: Array, growth: Array) -> Array:
-    """The point below which that part of the segment's integral lies, from the end where the hull is higher."""
-    up = right + _log_mixed(xp, rest, part, -growth) / slope
-    down = left + _log_mixed(xp, part, rest, growth) / slope
-    return xp.where(growth == 0, left + part * (right - left), xp.where(growth > 0, up, down))
+def _points(xp: Any, segments: _Segments, choice: _Choice) -> Array:
+    """The point below which the part of the segment's integral lies, from the end where the hull is higher."""
+    left, right, slope, growth, _ = segments
+    up = right + _log_mixed(xp, choice.rest, choice.part, -growth) / slope
+    down = left + _log_mixed(xp, choice.part, choice.rest, growth) / slope
+    level = left + choice.part * (right - left)
+    return xp.where(_flat(xp, growth), level, xp.where(growth > 0, up, down))
 
 
 def _log_mixed(xp: Any, share: Array, rest: Array, growth: Array) -> Array:

@@ -18,6 +18,7 @@ from refengine._arrays import namespace
 from refengine.domains import Array, Indices, Mask, Real, Unit
 from refengine.samplers._bracket import Shrunk, shrink, shrink_vjp
 from refengine.samplers._chains import (
+    LAYOUT,
     cast,
     choose,
     cotangents,
@@ -31,7 +32,7 @@ from refengine.samplers._chains import (
 )
 from refengine.samplers.random_walk import State, init
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import as_rows
+from refengine.samplers.targets._target import sum_outer
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -130,12 +131,12 @@ def step_vjp(g: Transition, state: State, noise: Noise, target: Target, factor: 
         to_ellipse = s * to_y + g.info.ellipse
         to_start = 2 * pi * (to_low + to_high + to_first)
         to_noise = Noise(xp.matmul(to_ellipse, factor), times(xp, g.info.log_level, 1 / u), to_start, to_tries)
-        to_factor = xp.matmul(xp.matrix_transpose(as_rows(xp, to_ellipse)), as_rows(xp, z))
+        to_factor = sum_outer(xp, to_ellipse, z)
     to_state = State(old.position + c * to_y, old.log_density + g.info.log_level)
     return cast(to_state, dtype), cast(to_noise, dtype), cast(to_factor, dtype)
 
 
-_LAYOUT = {"position": "D", "normal": "D", "tries": "T", "factor": "!DD"}
+_LAYOUT = LAYOUT | {"tries": "T"}
 
 
 def _step(target: Target, *arrays: Array) -> tuple[Transition, Shrunk]:

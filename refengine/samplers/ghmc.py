@@ -18,6 +18,7 @@ import numpy as np
 from refengine._arrays import check_number, check_option, namespace
 from refengine.domains import Array, Positive
 from refengine.samplers._chains import (
+    LAYOUT,
     Noise,
     accept,
     cast,
@@ -29,8 +30,8 @@ from refengine.samplers._chains import (
 )
 from refengine.samplers._leapfrog import Flight, Path, fly, fly_vjp, inverse_mass, leapfrog, metric_vjp
 from refengine.samplers.hamiltonian import Info, flight_cotangents, info_of, length_of
-from refengine.samplers.mala import check_hessian
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import check_hessian
 from refengine.samplers.underdamped_langevin import State, init
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
@@ -78,7 +79,7 @@ def step(
     >>> bool(info.accepted), state.position.tolist(), state.momentum.tolist()
     (False, [0.0], [-1.0])
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     w, length = inverse_mass(xp, arrays.pop(), metric_convention), length_of(step_size, steps)
     mixed, kept = mixture(persistence), kept_sign(on_reject)
     threshold = check_number("divergence_threshold", divergence_threshold)
@@ -108,7 +109,7 @@ def step_vjp(
               \bar p = \alpha \bar p_0, \qquad \bar z = k \bar p_0 / \sqrt w, \qquad
               \bar w \mathrel{-}= \tfrac12 k\, \bar p_0 z\, w^{-3/2}
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     metric = arrays.pop()
     w, length, z = inverse_mass(xp, metric, metric_convention), length_of(step_size, steps), arrays[4]
     mixed, kept = mixture(persistence), kept_sign(on_reject)
@@ -129,9 +130,6 @@ def step_vjp(
     to_noise = Noise(to_z, xp.zeros_like(g.info.energy))
     to_metric = metric_vjp(xp, to_w, metric, metric_convention)
     return cast(State(*carried), dtype), cast(to_noise, dtype), cast(to_metric, dtype)
-
-
-_LAYOUT = {"position": "D", "gradient": "D", "momentum": "D", "normal": "D", "metric": "!D"}
 
 
 def mixture(persistence: float) -> tuple[float, float]:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refengine._arrays import check_option, namespace
+from refengine.distributions._matrix import cholesky, left_lower
 from refengine.domains import Array, Mask, Real
-from refengine.samplers._chains import Noise, cast, check_count, cotangents, inputs, noise
+from refengine.samplers._chains import LAYOUT, Noise, cast, check_count, cotangents, inputs, noise
 from refengine.samplers.sgld import State, init
 from refengine.samplers.targets import Target
 from refengine.samplers.targets._target import check_target
@@ -86,7 +87,7 @@ def step(state: State, noise: Noise, target: Target, *, scan: str = "systematic"
     >>> state.position.round(12).tolist()
     [-0.5, 0.25]
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
     return cast(_step(target, scan, block_size, *arrays), dtype)
 
 
@@ -101,7 +102,7 @@ def step_vjp(
     .. math:: \bar z_B = L^{-1} \bar x_B, \qquad \bar x_R \mathrel{-}= A^\top (\bar x_B + \bar\mu_B), \qquad
               \bar x_B = 0
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
     x, _, u = arrays
     g = cotangents(g, _step(target, scan, block_size, *arrays))
     blocks = _blocks(xp, target, x.shape[-1], block_size)
@@ -121,54 +122,30 @@ def step_vjp(
     return cast(State(to_x), dtype), cast(Noise(to_z, xp.zeros_like(u)), dtype)
 
 
-_LAYOUT = {"position": "D", "normal": "D"}
+def check_gaussian(target: Any) -> None:
+    """TypeError unless the target is that of ``targets.gaussian``."""
+    if not getattr(check_target(target).log_density, "__module__", "").endswith("samplers.targets.gaussian"):
+        raise TypeError("target must be that of targets.gaussian: the conditionals of another are not known")
 
 
 def _blocks(xp: Any, target: Target, size: int, block_size: int) -> list[tuple[Any, ...]]:
     """For each block its number, where it is, P_BB^-1 P_BR and L^-T in the rows of the block, and the mean."""
-    parameters = check_target(target).parameters
-    if not getattr(target.log_density, "__module__", "").endswith("samplers.targets.gaussian"):
-        raise TypeError("target must be that of targets.gaussian: the conditionals of another are not known")
-    mean, precision = (xp.astype(xp.asarray(a), xp.float64, copy=False) for a in parameters)
+    check_gaussian(target)
+    mean, precision = (xp.astype(xp.asarray(a), xp.float64, copy=False) for a in target.parameters)
     target.log_density(xp.zeros(size), mean, precision)  # checks the shapes
     precision = (precision + xp.matrix_transpose(precision)) / 2
-    count, blocks = check_count("block_size", block_size), []
+    count, numbers, blocks = check_count("block_size", block_size), xp.arange(size), []
     for b, start in enumerate(range(0, size, count)):
         stop = min(start + count, size)
-        numbers = xp.arange(size)
         inside = (numbers >= start) & (numbers < stop)
-        own = precision[start:stop, start:stop]
         rest = xp.where(inside, xp.zeros_like(precision), precision)[start:stop, :]
-        inverse = _inverse_factor(xp, own)
-        pull = xp.matmul(xp.matrix_transpose(inverse), xp.matmul(inverse, rest))
-        blocks.append((b, inside, _padded(xp, pull, start, size, rows_only=True), inverse, mean, start))
-    return [
-        (b, inside, pull, _padded(xp, xp.matrix_transpose(inverse), start, size), mean)
-        for b, inside, pull, inverse, mean, start in blocks
-    ]
-
-
-def _inverse_factor(xp: Any, matrix: Array) -> Array:
-    """L^-1 of the Cholesky factor L, by substitution; nan where a pivot is not positive."""
-    size = matrix.shape[0]
-    lower: list[list[Any]] = []
-    for i in range(size):
-        row: list[Any] = []
-        for j in range(i + 1):
-            rest = matrix[i, j]
-            for k in range(j):
-                rest = rest - row[k] * (lower[j][k] if j < i else row[k])
-            row.append(xp.sqrt(xp.where(rest > 0, rest, xp.nan)) if j == i else rest / lower[j][j])
-        lower.append(row)
-    inverse: list[list[Any]] = [[xp.zeros((), dtype=matrix.dtype)] * size for _ in range(size)]
-    for j in range(size):
-        inverse[j][j] = 1 / lower[j][j]
-        for i in range(j + 1, size):
-            total = lower[i][j] * inverse[j][j]
-            for k in range(j + 1, i):
-                total = total + lower[i][k] * inverse[k][j]
-            inverse[i][j] = -total / lower[i][i]
-    return xp.stack([xp.stack(row) for row in inverse])
+        with np.errstate(all="ignore"):
+            factor = cholesky(xp, precision[start:stop, start:stop])
+            inverse = left_lower(xp, factor, xp.eye(stop - start, dtype=xp.float64))
+            pull = xp.matmul(xp.matrix_transpose(inverse), xp.matmul(inverse, rest))
+        spread = _padded(xp, xp.matrix_transpose(inverse), start, size)
+        blocks.append((b, inside, _padded(xp, pull, start, size, rows_only=True), spread, mean))
+    return blocks
 
 
 def _padded(xp: Any, block: Array, start: int, size: int, rows_only: bool = False) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 from refengine._arrays import check_number, namespace
 from refengine.domains import Array, Mask, Positive, Real
 from refengine.samplers._chains import (
+    LAYOUT,
     Noise,
     accept,
     cast,
@@ -28,8 +29,9 @@ from refengine.samplers._chains import (
     shares,
 )
 from refengine.samplers._leapfrog import Flight, Path, fly, fly_vjp, inverse_mass, leapfrog, metric_vjp
-from refengine.samplers.mala import State, check_hessian, init
+from refengine.samplers.mala import State, init
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import check_hessian
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
@@ -189,9 +191,6 @@ def step_vjp(
         metric_convention=metric_convention,
         divergence_threshold=divergence_threshold,
     )[1]
-
-
-LAYOUT = {"position": "D", "gradient": "D", "normal": "D", "metric": "!D"}
 
 
 def length_of(step_size: float, steps: int) -> tuple[float, int]:

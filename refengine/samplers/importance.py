@@ -8,18 +8,29 @@ without bias and the weighed mean of f its expectation, consistently, where q is
 
 from __future__ import annotations
 
-from math import log, pi
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refengine._arrays import namespace
 from refengine.domains import Array, Positive, Real
-from refengine.samplers._chains import cast, cotangents, evaluate, inputs, normals, summed, times
+from refengine.samplers._chains import (
+    LAYOUT,
+    cast,
+    cotangents,
+    evaluate,
+    inputs,
+    normal_log_q,
+    normals,
+    positive,
+    shape_of,
+    times,
+)
 from refengine.samplers._weights import Weighed, weigh, weigh_vjp
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import over_chains
 
-__all__ = ["Info", "Noise", "State", "Transition", "noise", "step", "step_vjp"]
+__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
 
 class Noise(NamedTuple):
@@ -52,13 +63,28 @@ class Transition(NamedTuple):
     info: Info
 
 
-def noise(rng: np.random.Generator, loc: Array, draws: int) -> Noise:
-    """Draw the noise of so many draws from a NumPy generator; ``loc`` says the dimension and the dtype.
+def init(position: Array) -> State:
+    """Draws (..., N, D) that all have the weight 1: those of the target itself, or a sample of the size that is wanted.
 
-    >>> noise(np.random.default_rng(0), np.zeros(2), 5).normals.shape
-    (5, 2)
+    >>> init(np.zeros((5, 2))).log_weight.tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    return Noise(normals(rng, loc, (draws, loc.shape[-1])))
+    return State(position, 0 * position[..., 0])
+
+
+def noise(rng: np.random.Generator, state: State | Array, draws: int | None = None) -> Noise:
+    """Draw the noise of a sample as large as ``state``, or of so many draws, from a NumPy generator.
+
+    An array in the place of the state says the dimension and the dtype, as loc does.
+
+    >>> noise(np.random.default_rng(0), init(np.zeros((5, 2)))).normals.shape
+    (5, 2)
+    >>> noise(np.random.default_rng(0), np.zeros(2), 3).normals.shape
+    (3, 2)
+    """
+    like = state.position if isinstance(state, State) else state
+    shape = shape_of(like)
+    return Noise(normals(rng, like, shape if draws is None else (draws, shape[-1])))
 
 
 def step(noise: Noise, target: Target, loc: Real, scale: Positive) -> Transition:
@@ -78,7 +104,7 @@ def step(noise: Noise, target: Target, loc: Real, scale: Positive) -> Transition
     >>> from refengine.samplers.targets import gaussian
     >>> drawn = Noise(np.array([[0.0], [2.0]]))
     >>> state, info = step(drawn, gaussian.target([0.0], [[2.0]]), np.zeros(1), np.ones(1))
-    >>> (state.log_weight - log(2 * pi) / 2).round(12).tolist()
+    >>> (state.log_weight - np.log(2 * np.pi) / 2).round(12).tolist()
     [0.0, -2.0]
     """
     _, dtype, *arrays = inputs(_LAYOUT, noise=(noise, Noise), loc=loc, scale=scale)
@@ -104,7 +130,7 @@ def step_vjp(g: Transition, noise: Noise, target: Target, loc: Real, scale: Posi
     arrived, told = cotangents(g, value)
     state, info = value
     with np.errstate(all="ignore"):
-        s = xp.where(s > 0, s, xp.nan)
+        s = positive(xp, s)
         found = Weighed(info.weights, info.log_evidence, info.effective_size)
         to_log = arrived.log_weight + weigh_vjp(
             xp, Weighed(told.weights, told.log_evidence, told.effective_size), found
@@ -113,20 +139,20 @@ def step_vjp(g: Transition, noise: Noise, target: Target, loc: Real, scale: Posi
         to_x = arrived.position + times(xp, (told.log_density + to_log)[..., None], slope)
         to_q = (told.log_q - to_log)[..., None]
         to_z = s * to_x - times(xp, to_q, z)
-        to_loc, to_scale = summed(xp, to_x), summed(xp, to_x * z - to_q / s)
+        to_loc, to_scale = over_chains(xp, to_x), over_chains(xp, to_x * z - to_q / s)
     return cast(Noise(to_z), dtype), cast(to_loc, dtype), cast(to_scale, dtype)
 
 
-_LAYOUT = {"normals": "ND", "loc": "!D", "scale": "!D"}
+_LAYOUT = LAYOUT | {"normals": "ND"}
 
 
 def _step(target: Target, *arrays: Array) -> Transition:
     z, m, s = arrays
     xp: Any = namespace(z)
     with np.errstate(all="ignore"):
-        s = xp.where(s > 0, s, xp.nan)
+        s = positive(xp, s)
         x = m + s * z
         density = evaluate(xp, target, "log_density", x)
-        log_q = -xp.sum(z * z, axis=-1) / 2 - xp.sum(xp.log(s)) - z.shape[-1] * log(2 * pi) / 2
+        log_q = normal_log_q(xp, z, s)
         log_weight = density - log_q
     return Transition(State(x, log_weight), Info(density, log_q, *weigh(xp, log_weight)))

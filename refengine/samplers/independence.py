@@ -6,7 +6,6 @@ Axes: D coordinates; leading axes are chains, each with a decision of its own. D
 
 from __future__ import annotations
 
-from math import log, pi
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from refengine._arrays import namespace
 from refengine.domains import Array, Mask, Positive, Real
 from refengine.samplers._chains import (
+    LAYOUT,
     Noise,
     accept,
     cast,
@@ -22,12 +22,14 @@ from refengine.samplers._chains import (
     evaluate,
     inputs,
     noise,
+    normal_log_q,
+    positive,
     shares,
-    summed,
     times,
 )
 from refengine.samplers.random_walk import State, init
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import over_chains
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -71,7 +73,7 @@ def step(state: State, noise: Noise, target: Target, loc: Real, scale: Positive)
     >>> float(info.log_accept_ratio), bool(info.accepted)
     (0.0, True)
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), loc=loc, scale=scale)
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), loc=loc, scale=scale)
     return cast(_step(target, *arrays), dtype)
 
 
@@ -92,7 +94,7 @@ def step_vjp(
 
     where the index 0 marks what arrives directly, and the sums run over the chains.
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), loc=loc, scale=scale)
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), loc=loc, scale=scale)
     x, _, z, u, m, s = arrays
     value = _step(target, *arrays)
     g = cotangents(g, value)
@@ -101,32 +103,28 @@ def step_vjp(
         leaf[..., None] for leaf in (g.info.log_accept_ratio, g.info.log_q_forward, g.info.log_q_reverse)
     )
     with np.errstate(all="ignore"):
-        s = xp.where(s > 0, s, xp.nan)
+        s = positive(xp, s)
         w = (x - m) / s
         to_density = (new.log_density + g.info.proposal_log_density)[..., None] + ratio
         slope = evaluate(xp, target, "gradient", value.info.proposal)
         to_y = new.position + g.info.proposal + times(xp, to_density, slope)
         to_w = -times(xp, back + ratio, w)
         to_z = s * to_y + times(xp, ratio - forth, z)
-        to_loc = summed(xp, to_y - to_w / s)
-        to_scale = summed(xp, to_y * z - (to_w * w + forth + back) / s)
+        to_loc = over_chains(xp, to_y - to_w / s)
+        to_scale = over_chains(xp, to_y * z - (to_w * w + forth + back) / s)
         to_state = State(old.position + to_w / s, old.log_density - g.info.log_accept_ratio)
     to_noise = Noise(to_z, xp.zeros_like(u))
     return cast(to_state, dtype), cast(to_noise, dtype), cast(to_loc, dtype), cast(to_scale, dtype)
-
-
-_LAYOUT = {"position": "D", "normal": "D", "loc": "!D", "scale": "!D"}
 
 
 def _step(target: Target, *arrays: Array) -> Transition:
     x, log_density, z, u, m, s = arrays
     xp = namespace(x)
     with np.errstate(all="ignore"):
-        s = xp.where(s > 0, s, xp.nan)
+        s = positive(xp, s)
         y, w = m + s * z, (x - m) / s
         proposed = evaluate(xp, target, "log_density", y)
-        constant = -xp.sum(xp.log(s)) - x.shape[-1] * log(2 * pi) / 2
-        forward, reverse = constant - xp.sum(z * z, axis=-1) / 2, constant - xp.sum(w * w, axis=-1) / 2
+        forward, reverse = normal_log_q(xp, z, s), normal_log_q(xp, w, s)
         log_ratio = (proposed - log_density) + xp.sum((z - w) * (z + w), axis=-1) / 2
         log_ratio = xp.where(proposed == -xp.inf, proposed, log_ratio)
     accepted = accept(xp, u, log_ratio)

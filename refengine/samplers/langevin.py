@@ -11,15 +11,16 @@ There is no detailed balance with the target. For a normal density of precision 
 from __future__ import annotations
 
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refengine._arrays import namespace
 from refengine.domains import Array, Real
-from refengine.samplers._chains import cast, cotangents, evaluate, inputs, normals, shape_of, times
-from refengine.samplers.mala import State, check_hessian, epsilon_of, init
+from refengine.samplers._chains import cast, chains, cotangents, evaluate, normals, shape_of, times
+from refengine.samplers.mala import State, epsilon_of, init
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import check_hessian
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
@@ -44,7 +45,7 @@ class Transition(NamedTuple):
     info: Info
 
 
-def noise(rng: np.random.Generator, state: State) -> Noise:
+def noise(rng: np.random.Generator, state: Any) -> Noise:
     """Draw the noise of one transition of ``state`` from a NumPy generator.
 
     >>> noise(np.random.default_rng(0), State(np.zeros((3, 2)), np.zeros(3), np.zeros((3, 2)))).normal.shape
@@ -73,7 +74,7 @@ def step(
     >>> info.drift.tolist(), info.diffusion.tolist(), state.position.tolist()
     ([-0.5], [1.0], [1.5])
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    _, dtype, *arrays = chains(state, noise, State, Noise)
     return cast(_step(target, epsilon_of(step_size, step_size_convention)[0], *arrays), dtype)
 
 
@@ -87,7 +88,7 @@ def step_value_and_vjp(
     step_size_convention: str = "epsilon",
 ) -> tuple[Transition, tuple[State, Noise]]:
     """`step` and `step_vjp` with one pass."""
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    xp, dtype, *arrays = chains(state, noise, State, Noise)
     epsilon, _ = epsilon_of(step_size, step_size_convention)
     check_hessian(target)
     value = _step(target, epsilon, *arrays)
@@ -122,9 +123,6 @@ def step_vjp(
     return step_value_and_vjp(g, state, noise, target, step_size=step_size, step_size_convention=step_size_convention)[
         1
     ]
-
-
-_LAYOUT = {"position": "D", "gradient": "D", "normal": "D"}
 
 
 def _step(target: Target, epsilon: float, *arrays: Array) -> Transition:

@@ -23,10 +23,11 @@ from refengine.samplers._chains import (
     cotangents,
     evaluate,
     noise,
+    shares,
     times,
 )
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import check_target
+from refengine.samplers.targets._target import check_hessian, check_target
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
@@ -164,12 +165,6 @@ def epsilon_of(step_size: float, convention: str) -> tuple[float, float]:
     return float(epsilon), log1p(spread - 1) if 0.5 < spread < 2 else log(spread)
 
 
-def check_hessian(target: Target) -> None:
-    """TypeError where the target lacks what the vjp needs."""
-    if check_target(target).gradient_vjp is None:
-        raise TypeError("target.gradient_vjp is missing: the vjp of a MALA step needs the Hessian of the log density")
-
-
 def _step(target: Target, epsilon: float, log_variance: float, *arrays: Array) -> Transition:
     x, log_density, slope, z, u = arrays
     xp, a = namespace(x), sqrt(epsilon / 2)
@@ -190,9 +185,8 @@ def _step(target: Target, epsilon: float, log_variance: float, *arrays: Array) -
 
 def _vjp(g: Transition, info: Info, arrays: Any, target: Target, epsilon: float) -> tuple[State, Noise]:
     x, _, slope, z, u = arrays
-    xp, a, (onwards, told) = namespace(x), sqrt(epsilon / 2), g
-    new = State(*(choose(xp, info.accepted, leaf, xp.zeros_like(leaf)) for leaf in onwards))
-    old = State(*(choose(xp, info.accepted, xp.zeros_like(leaf), leaf) for leaf in onwards))
+    xp, a, told = namespace(x), sqrt(epsilon / 2), g.info
+    new, old = shares(xp, info.accepted, g.state)
     ratio, back, forth = (leaf[..., None] for leaf in (told.log_accept_ratio, told.log_q_reverse, told.log_q_forward))
     with np.errstate(all="ignore"):
         pull = slope + info.proposal_gradient

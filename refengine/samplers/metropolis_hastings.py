@@ -15,7 +15,20 @@ import numpy as np
 
 from refengine._arrays import check_option, namespace
 from refengine.domains import Array, Mask, Real, Unit
-from refengine.samplers._chains import accept, cast, choose, cotangents, evaluate, inputs, shares, times, uniforms
+from refengine.samplers._chains import (
+    LAYOUT,
+    accept,
+    cast,
+    choose,
+    cotangents,
+    evaluate,
+    inputs,
+    normal_log_q,
+    normals,
+    shares,
+    times,
+    uniforms,
+)
 from refengine.samplers.random_walk import State, init
 from refengine.samplers.targets import Target
 
@@ -49,10 +62,12 @@ class Transition(NamedTuple):
 def noise(
     rng: np.random.Generator,
     state: State,
-    propose: Callable[[np.random.Generator, Array], Array],
-    log_q: Callable[[Array, Array], Array],
+    propose: Callable[[np.random.Generator, Array], Array] | None = None,
+    log_q: Callable[[Array, Array], Array] | None = None,
 ) -> Noise:
     """Draw a proposal by ``propose(rng, position)``; ``log_q(y, x)`` is the log density of proposing y from x.
+
+    By themselves they are a standard normal step and, whatever the proposal, the density of such a step.
 
     >>> state = State(np.zeros((3, 2)), np.zeros(3))
     >>> drawn = noise(np.random.default_rng(0), state, lambda rng, x: x + 1, lambda y, x: 0 * y[:, 0])
@@ -60,8 +75,18 @@ def noise(
     ((3, 2), True)
     """
     x = state.position
-    y = propose(rng, x)
-    return Noise(y, log_q(y, x), log_q(x, y), uniforms(rng, x, tuple(x.shape[:-1])))
+    y = (propose or _normal_step)(rng, x)
+    density = log_q or _log_normal_step
+    return Noise(y, density(y, x), density(x, y), uniforms(rng, x, tuple(x.shape[:-1])))
+
+
+def _normal_step(rng: np.random.Generator, x: Array) -> Array:
+    return x + normals(rng, x, tuple(x.shape))
+
+
+def _log_normal_step(y: Array, x: Array) -> Array:
+    xp = namespace(x)
+    return normal_log_q(xp, y - x, xp.ones(x.shape[-1:], dtype=x.dtype))
 
 
 def step(state: State, noise: Noise, target: Target, *, acceptance: str = "strict") -> Transition:
@@ -86,7 +111,7 @@ def step(state: State, noise: Noise, target: Target, *, acceptance: str = "stric
     >>> float(info.log_accept_ratio), bool(info.accepted)
     (0.5, True)
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
     return cast(_step(target, acceptance, *arrays), dtype)
 
 
@@ -102,7 +127,7 @@ def step_vjp(
               \bar\ell_x = [\neg A]\, \bar\ell' - \bar r, \qquad
               \overline{\log q}(x | y) = \bar r = -\overline{\log q}(y | x)
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
     value = _step(target, acceptance, *arrays)
     g = cotangents(g, value)
     new, old = shares(xp, value.info.accepted, g.state)
@@ -113,9 +138,6 @@ def step_vjp(
         to_proposal = new.position + times(xp, to_density[..., None], slope)
     result = State(old.position, old.log_density - ratio), Noise(to_proposal, -ratio, ratio, xp.zeros_like(ratio))
     return cast(result[0], dtype), cast(result[1], dtype)
-
-
-_LAYOUT = {"position": "D", "proposal": "D"}
 
 
 def _step(target: Target, acceptance: str, *arrays: Array) -> Transition:

@@ -15,6 +15,7 @@ import numpy as np
 from refengine._arrays import check_option, namespace
 from refengine.domains import Array, Mask, Positive, Real, Unit
 from refengine.samplers._chains import (
+    LAYOUT,
     accept,
     cast,
     choose,
@@ -22,13 +23,14 @@ from refengine.samplers._chains import (
     evaluate,
     inputs,
     normals,
+    positive,
     shape_of,
-    summed,
     times,
     uniforms,
 )
 from refengine.samplers.random_walk import State, init
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import over_chains
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -117,7 +119,7 @@ def step_vjp(
     to_x, to_density, told = g.state.position, g.state.log_density, g.info
     columns = [xp.zeros_like(to_density)] * z.shape[-1]
     with np.errstate(all="ignore"):
-        scale = xp.where(scale > 0, scale, xp.nan)
+        scale = positive(xp, scale)
         for d, y, here in reversed(proposals):
             accepted, zero = value.info.accepted[..., d], xp.zeros_like(to_density)
             pushed = choose(xp, accepted, to_density, zero) + told.log_densities[..., d]
@@ -128,12 +130,12 @@ def step_vjp(
             to_density = choose(xp, accepted, zero, to_density) + told.log_densities_before[..., d]
             columns[d] = to_y[..., d]
         to_step = xp.stack(columns, axis=-1)
-        to_scale = summed(xp, z * to_step) + 0 * scale
+        to_scale = over_chains(xp, z * to_step) + 0 * scale
     to_noise = Noise(scale * to_step, xp.zeros_like(z))
     return cast(State(to_x, to_density), dtype), cast(to_noise, dtype), cast(to_scale, dtype)
 
 
-_LAYOUT = {"position": "D", "normal": "D", "uniforms": "D", "scale": "!D"}
+_LAYOUT = LAYOUT | {"uniforms": "D"}
 
 
 def _step(target: Target, scan: str, *arrays: Array) -> tuple[Transition, list[tuple[int, Array, Array]]]:
@@ -144,7 +146,7 @@ def _step(target: Target, scan: str, *arrays: Array) -> tuple[Transition, list[t
     size, proposals = x.shape[-1], []
     columns: list[Any] = [None] * size
     with np.errstate(all="ignore"):
-        steps = xp.where(scale > 0, scale, xp.nan) * z
+        steps = positive(xp, scale) * z
         for d in range(size)[:: 1 if scan == "systematic" else -1]:
             here = xp.arange(size) == d
             y = xp.where(here, x + steps, x)

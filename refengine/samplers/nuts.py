@@ -12,7 +12,7 @@ kept with its share of the weight so far; between old and new half the new one i
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, log
+from math import inf, log, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from refengine._arrays import check_number, check_option
 from refengine.domains import Array, Indices, Mask, Positive, Real, Unit
 from refengine.samplers._chains import (
+    LAYOUT,
     cast,
     check_positive,
     cotangents,
@@ -31,9 +32,9 @@ from refengine.samplers._chains import (
     uniforms,
 )
 from refengine.samplers._leapfrog import Path, inverse_mass, leapfrog_vjp, metric_vjp
-from refengine.samplers.mala import State, check_hessian, init
+from refengine.samplers.mala import State, init
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import as_rows
+from refengine.samplers.targets._target import as_rows, check_hessian
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -52,7 +53,7 @@ class Noise(NamedTuple):
 class Info(NamedTuple):
     r"""Momentum and energy at the start, energy of the chosen point, log weight of the tree over that of its start.
 
-    ``acceptance`` is the mean of :math:`\\min(1, e^{-\\Delta H})` over all leaves but the start, those of a half that
+    ``acceptance`` is the mean of :math:`\min(1, e^{-\Delta H})` over all leaves but the start, those of a half that
     was thrown away too; ``depth`` counts the doublings that became part of the tree, ``leaves`` the steps taken.
     """
 
@@ -134,7 +135,7 @@ def step(
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), metric=metric)
     w = inverse_mass(xp, arrays.pop(), metric_convention)
     trees = _trees(xp, target, _rule(turn), check_positive("step_size", step_size), divergence_threshold, w, *arrays)
-    return cast(_together(xp, [tree.transition() for tree in trees], arrays[1].shape), dtype)
+    return cast(_together(xp, [tree.transition() for tree in trees], State(*arrays[:3])), dtype)
 
 
 def step_vjp(
@@ -167,22 +168,22 @@ def step_vjp(
     w, epsilon = inverse_mass(xp, metric, metric_convention), check_positive("step_size", step_size)
     check_hessian(target)
     trees = _trees(xp, target, _rule(turn), epsilon, divergence_threshold, w, *arrays)
-    chains = arrays[1].shape
-    g = cotangents(g, _together(xp, [tree.transition() for tree in trees], chains))
+    g = cotangents(g, _together(xp, [tree.transition() for tree in trees], State(*arrays[:3])))
     rows = [_row(xp, g, i, len(trees)) for i in range(len(trees))]
     with np.errstate(all="ignore"):
         parts = [tree.pulled_back(row) for tree, row in zip(trees, rows, strict=True)]
+    if not parts:
+        nowhere = _nowhere(xp, arrays[0].shape[-1]).state
+        parts = [(*nowhere, nowhere.position, nowhere.position)]
     to_x, to_density, to_slope, to_z, to_w = (
-        xp.reshape(xp.stack(leaf), chains + leaf[0].shape) for leaf in zip(*parts, strict=True)
+        _over(xp, list(leaf), arrays[1].shape) for leaf in zip(*parts, strict=True)
     )
     silent = (xp.zeros_like(a) for a in arrays[4:])
     to_metric = metric_vjp(xp, to_w, metric, metric_convention)
     return cast(State(to_x, to_density, to_slope), dtype), cast(Noise(to_z, *silent), dtype), cast(to_metric, dtype)
 
 
-_LAYOUT = {
-    "position": "D", "gradient": "D", "normal": "D", "directions": "J", "halves": "J", "leaves": "K", "metric": "!D"
-}  # fmt: skip
+_LAYOUT = LAYOUT | {"directions": "J", "halves": "J", "leaves": "K"}
 
 
 class _Tree:
@@ -381,14 +382,28 @@ def _log(u: float) -> float:
     return log(u) if u > 0 else -inf
 
 
-def _together(xp: Any, transitions: list[Transition], chains: tuple[int, ...]) -> Transition:
-    """The transitions of all chains in arrays."""
-    states, told = zip(*transitions, strict=True)
+def _together(xp: Any, transitions: list[Transition], like: State) -> Transition:
+    """The transitions of all chains in arrays, the chains being those of the state."""
+    over, size = like.log_density.shape, like.position.shape[-1]
+    states, told = zip(*(transitions or [_nowhere(xp, size)]), strict=True)
 
     def stacked(part: Any) -> Any:
-        return (xp.reshape(xp.stack(list(leaf)), chains + leaf[0].shape) for leaf in zip(*part, strict=True))
+        return (_over(xp, list(leaf), over) for leaf in zip(*part, strict=True))
 
     return Transition(State(*stacked(states)), Info(*stacked(told)))
+
+
+def _over(xp: Any, leaves: list[Array], over: tuple[int, ...]) -> Array:
+    """One array of all chains from one each; of no chains from one whose shape it gets."""
+    return xp.reshape(xp.stack(leaves)[: prod(over), ...], over + leaves[0].shape)
+
+
+def _nowhere(xp: Any, size: int) -> Transition:
+    """Zeros like the transition of a chain."""
+    zero, vector = xp.zeros((), dtype=xp.float64), xp.zeros(size, dtype=xp.float64)
+    count, no = xp.zeros((), dtype=xp.int64), xp.zeros((), dtype=xp.bool)
+    info = Info(vector, zero, zero, zero, zero, count, count, no, no)
+    return Transition(State(vector, zero, vector), info)
 
 
 def _row(xp: Any, g: Transition, i: int, count: int) -> Transition:

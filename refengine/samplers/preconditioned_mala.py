@@ -16,6 +16,7 @@ import numpy as np
 from refengine._arrays import namespace
 from refengine.domains import Array, Real
 from refengine.samplers._chains import (
+    LAYOUT,
     Noise,
     accept,
     cast,
@@ -27,9 +28,9 @@ from refengine.samplers._chains import (
     shares,
     times,
 )
-from refengine.samplers.mala import Info, State, Transition, check_hessian, epsilon_of, init
+from refengine.samplers.mala import Info, State, Transition, epsilon_of, init
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import as_rows
+from refengine.samplers.targets._target import check_hessian, sum_outer
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -64,7 +65,7 @@ def step(
     >>> float(info.log_accept_ratio), state.position.tolist()
     (-0.15625, [3.0])
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), factor=factor)
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), factor=factor)
     return cast(_step(target, *epsilon_of(step_size, step_size_convention), *arrays), dtype)
 
 
@@ -96,15 +97,12 @@ def step_vjp(
 
     where :math:`\bar f, \bar b` are the cotangents of the forward and reverse density and the sums run over the chains.
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), factor=factor)
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), factor=factor)
     epsilon, log_variance = epsilon_of(step_size, step_size_convention)
     check_hessian(target)
     value = _step(target, epsilon, log_variance, *arrays)
     to_state, to_noise, to_factor = _vjp(cotangents(g, value), value.info, arrays, target, epsilon)
     return cast(to_state, dtype), cast(to_noise, dtype), cast(to_factor, dtype)
-
-
-_LAYOUT = {"position": "D", "gradient": "D", "normal": "D", "factor": "!DD"}
 
 
 def factor_of(xp: Any, factor: Array) -> tuple[Array, Array]:
@@ -160,12 +158,7 @@ def _vjp(g: Transition, info: Info, arrays: Any, target: Target, epsilon: float)
         to_z = 2 * a * to_v - a * times(xp, ratio, pull) - times(xp, back, w) - times(xp, forth, z)
         to_gradient = old.gradient + epsilon * _apply(xp, lower, to_v) + to_both
         to_state = State(old.position + to_y, old.log_density - told.log_accept_ratio, to_gradient)
-        to_factor = _outer(xp, to_y, v) + epsilon * _outer(xp, slope, to_v) + _outer(xp, both, to_pull)
+        to_factor = sum_outer(xp, to_y, v) + epsilon * sum_outer(xp, slope, to_v) + sum_outer(xp, both, to_pull)
         pulled = xp.sum(forth + back) / diagonal
         to_factor = xp.tril(to_factor) - pulled[:, None] * xp.eye(factor.shape[0], dtype=factor.dtype)
     return to_state, Noise(to_z, xp.zeros_like(u)), to_factor
-
-
-def _outer(xp: Any, a: Array, b: Array) -> Array:
-    """The sum over chains of the outer products."""
-    return xp.matmul(xp.matrix_transpose(as_rows(xp, a)), as_rows(xp, b))

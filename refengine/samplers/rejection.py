@@ -8,7 +8,7 @@ Where :math:`M q(x) \ge \pi(x)` everywhere, a try lands at x and is kept with de
 
 from __future__ import annotations
 
-from math import inf, log, pi
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,21 +16,24 @@ import numpy as np
 from refengine._arrays import check_number, namespace
 from refengine.domains import Array, Indices, Mask, Positive, Real, Unit
 from refengine.samplers._chains import (
+    LAYOUT,
     accept,
     cast,
     choose,
     cotangents,
     evaluate,
     inputs,
+    normal_log_q,
     normals,
+    positive,
     shape_of,
     shares,
-    summed,
     times,
     uniforms,
 )
 from refengine.samplers.random_walk import State, init
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import over_chains
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -63,7 +66,7 @@ class Transition(NamedTuple):
     info: Info
 
 
-def noise(rng: np.random.Generator, state: State, tries: int) -> Noise:
+def noise(rng: np.random.Generator, state: State, tries: int = 32) -> Noise:
     """Draw the noise of so many tries for every chain of ``state`` from a NumPy generator.
 
     >>> drawn = noise(np.random.default_rng(0), State(np.zeros((3, 2)), np.zeros(3)), 5)
@@ -88,12 +91,13 @@ def step(state: State, noise: Noise, target: Target, loc: Real, scale: Positive,
     every floating array is float32. Raises ValueError for shapes and a bound that is not finite, TypeError for dtypes.
     von Neumann (1951); Robert and Casella (2004), Monte Carlo Statistical Methods, algorithm A.4.
 
-    Under q itself with M = 1 / 2 times the normaliser that the target leaves out every try is kept:
+    The target is q times :math:`M = \sqrt{2 \pi}`, the normaliser that it leaves out, so that the first try is kept:
 
     >>> from refengine.samplers.targets import gaussian
     >>> target = gaussian.target([0.0], [[1.0]])
     >>> drawn = Noise(np.array([[1.0], [2.0]]), np.array([0.9, 0.1]))
-    >>> state, info = step(init(np.zeros(1), target), drawn, target, np.zeros(1), np.ones(1), log_bound=log(2 * pi) / 2)
+    >>> start, bound = init(np.zeros(1), target), np.log(2 * np.pi) / 2
+    >>> state, info = step(start, drawn, target, np.zeros(1), np.ones(1), log_bound=bound)
     >>> state.position.tolist(), int(info.tries), info.log_accept_ratio.tolist()
     ([1.0], 1, [0.0, 0.0])
     """
@@ -118,7 +122,7 @@ def step_vjp(
     with sums over tries and chains. The state gets what arrives where no try is kept.
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), loc=loc, scale=scale)
-    z, u, s = arrays[2], arrays[3], xp.where(arrays[5] > 0, arrays[5], xp.nan)
+    z, u, s = arrays[2], arrays[3], positive(xp, arrays[5])
     value, first = _step(target, bound_of(log_bound), *arrays)
     g, info = cotangents(g, value), value.info
     new, old = shares(xp, info.accepted, g.state)
@@ -131,11 +135,11 @@ def step_vjp(
         to_y = to_y + xp.where(first[..., None], new.position[..., None, :], xp.zeros_like(z))
         to_q = (g.info.log_q - g.info.log_accept_ratio)[..., None]
         to_z = s * to_y - times(xp, to_q, z)
-        to_loc, to_scale = summed(xp, to_y), summed(xp, to_y * z - to_q / s)
+        to_loc, to_scale = over_chains(xp, to_y), over_chains(xp, to_y * z - to_q / s)
     return cast(old, dtype), cast(Noise(to_z, zero), dtype), cast(to_loc, dtype), cast(to_scale, dtype)
 
 
-_LAYOUT = {"position": "D", "normals": "TD", "uniforms": "T", "loc": "!D", "scale": "!D"}
+_LAYOUT = LAYOUT | {"normals": "TD", "uniforms": "T"}
 
 
 def bound_of(log_bound: float) -> float:
@@ -150,10 +154,10 @@ def _step(target: Target, log_bound: float, *arrays: Array) -> tuple[Transition,
     x, log_density, z, u, m, s = arrays
     xp: Any = namespace(x)
     with np.errstate(all="ignore"):
-        s = xp.where(s > 0, s, xp.nan)
+        s = positive(xp, s)
         y = m + s * z
         densities = evaluate(xp, target, "log_density", y)
-        log_q = -xp.sum(z * z, axis=-1) / 2 - xp.sum(xp.log(s)) - x.shape[-1] * log(2 * pi) / 2
+        log_q = normal_log_q(xp, z, s)
         log_ratio = (densities - log_bound) - log_q
         kept = accept(xp, u, log_ratio)
         before = xp.cumulative_sum(xp.astype(kept, xp.int64), axis=-1)

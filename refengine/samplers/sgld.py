@@ -16,9 +16,8 @@ import numpy as np
 
 from refengine._arrays import check_number
 from refengine.domains import Array, Real
-from refengine.samplers._chains import cast, cotangents, inputs
-from refengine.samplers.langevin import Info, Noise
-from refengine.samplers.langevin import noise as _normals
+from refengine.samplers._chains import LAYOUT, cast, cotangents, inputs
+from refengine.samplers.langevin import Info, Noise, noise
 from refengine.samplers.mala import epsilon_of
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
@@ -46,16 +45,6 @@ def init(position: Array) -> State:
     return State(position)
 
 
-def noise(rng: np.random.Generator, state: State) -> Noise:
-    """Draw the noise of one transition of ``state`` from a NumPy generator.
-
-    >>> noise(np.random.default_rng(0), State(np.zeros((3, 2)))).normal.shape
-    (3, 2)
-    """
-    drawn: Noise = _normals(rng, state)  # type: ignore[arg-type]
-    return drawn
-
-
 def step(
     state: State,
     noise: Noise,
@@ -81,7 +70,7 @@ def step(
     >>> state.position.tolist()
     [1.5]
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
     return cast(_step(*factors(step_size, temperature, step_size_convention), *arrays), dtype)
 
 
@@ -102,15 +91,12 @@ def step_vjp(
     .. math:: \bar\theta = \bar\theta', \qquad \bar g = \epsilon (\bar\theta' + \bar d), \qquad
               \bar z = \sqrt{2 \epsilon T}\, (\bar\theta' + \bar n)
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise), gradient=gradient)
     epsilon, spread = factors(step_size, temperature, step_size_convention)
     g = cotangents(g, _step(epsilon, spread, *arrays))
     to_x = g.state.position
     to_z, to_gradient = spread * (to_x + g.info.diffusion), epsilon * (to_x + g.info.drift)
     return cast(State(to_x), dtype), cast(Noise(to_z), dtype), cast(to_gradient, dtype)
-
-
-_LAYOUT = {"position": "D", "normal": "D", "gradient": "D"}
 
 
 def factors(step_size: float, temperature: float, convention: str) -> tuple[float, float]:

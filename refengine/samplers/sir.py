@@ -16,9 +16,9 @@ from refengine._arrays import check_option, namespace
 from refengine.domains import Array, Indices, Real, Unit
 from refengine.samplers._chains import cast, cotangents, inputs, shape_of, uniforms
 from refengine.samplers._weights import Weighed, weigh, weigh_vjp
-from refengine.samplers.importance import State
+from refengine.samplers.importance import State, init
 
-__all__ = ["Info", "Noise", "State", "Transition", "noise", "step", "step_vjp"]
+__all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
 
 class Noise(NamedTuple):
@@ -42,13 +42,14 @@ class Transition(NamedTuple):
     info: Info
 
 
-def noise(rng: np.random.Generator, state: State, offspring: int) -> Noise:
-    """Draw the noise of so many offspring of ``state`` from a NumPy generator.
+def noise(rng: np.random.Generator, state: State, offspring: int | None = None) -> Noise:
+    """Draw the noise of so many offspring of ``state``, as many as there are draws unless said, from a NumPy generator.
 
     >>> noise(np.random.default_rng(0), State(np.zeros((5, 2)), np.zeros(5)), 7).uniforms.shape
     (7,)
     """
-    return Noise(uniforms(rng, state.position, (*shape_of(state.position)[:-2], offspring)))
+    *samples, count, _ = shape_of(state.position)
+    return Noise(uniforms(rng, state.position, (*samples, count if offspring is None else offspring)))
 
 
 def step(state: State, noise: Noise, *, scheme: str = "multinomial", side: str = "right") -> Transition:

@@ -18,6 +18,7 @@ from refengine._arrays import check_option, namespace
 from refengine.domains import Array, Indices, Mask, Real, Unit
 from refengine.samplers._bracket import Shrunk, shrink, shrink_vjp
 from refengine.samplers._chains import (
+    LAYOUT,
     cast,
     check_count,
     choose,
@@ -26,12 +27,12 @@ from refengine.samplers._chains import (
     inputs,
     shape_of,
     shares,
-    summed,
     times,
     uniforms,
 )
 from refengine.samplers.random_walk import State, init
 from refengine.samplers.targets import Target
+from refengine.samplers.targets._target import over_chains
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_vjp"]
 
@@ -95,7 +96,7 @@ def step(
     same for all chains, whose length is the width w of the bracket: w times a unit vector updates one coordinate.
     ``max_steps`` is m. Where no try succeeds, the state stays as it is and ``accepted`` is False. ``bracket``
     "from_left" is as written; "from_point" starts with R = 1, the width to the right of the point, as PyMC did before
-    5.0: its draws are biased to the right. The comparisons are strict: nan is outside. Results in float64 unless every
+    4.0: its draws are biased to the right. The comparisons are strict: nan is outside. Results in float64 unless every
     floating array is float32. Raises ValueError for shapes and options, TypeError for dtypes. Neal (2003), The Annals
     of Statistics 31, 705-767, section 4, figures 3 and 5.
 
@@ -150,12 +151,12 @@ def step_vjp(
         to_place = -(to_left + g.info.left)
         to_place = to_place - (to_right + g.info.right) if bracket == "from_left" else to_place
         to_noise = Noise(times(xp, g.info.log_level, 1 / u), to_place, xp.zeros_like(u), to_tries)
-        to_direction = summed(xp, info.offset[..., None] * to_y)
+        to_direction = over_chains(xp, info.offset[..., None] * to_y)
     to_state = State(old.position + to_y, old.log_density + g.info.log_level)
     return cast(to_state, dtype), cast(to_noise, dtype), cast(to_direction, dtype)
 
 
-_LAYOUT = {"position": "D", "tries": "T", "direction": "!D"}
+_LAYOUT = LAYOUT | {"tries": "T"}
 
 
 def _step(target: Target, most: int, bracket: str, *arrays: Array) -> tuple[Transition, Shrunk]:

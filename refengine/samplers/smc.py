@@ -11,16 +11,17 @@ expectations, and the random-walk move satisfies detailed balance at the new tem
 
 from __future__ import annotations
 
-from math import inf, log
+from math import log
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from refengine._arrays import check_number, namespace
+from refengine._arrays import namespace
 from refengine.domains import Array, Indices, Mask, Real, Unit
 from refengine.samplers._chains import (
     accept,
     cast,
+    check_not_negative,
     check_positive,
     choose,
     cotangents,
@@ -199,12 +200,8 @@ _LAYOUT = {
 
 def ladder_of(before: float, after: float, scale: float, threshold: float) -> tuple[float, float, float, float]:
     """The inverse temperatures, the scale of the move, and the threshold."""
-    numbers = {"before": before, "after": after, "threshold": threshold}
-    checked = {name: check_number(name, value) for name, value in numbers.items()}
-    for name, number in checked.items():
-        if not 0 <= number < inf:
-            raise ValueError(f"{name} must be at least 0 and finite, got {numbers[name]!r}")
-    return checked["before"], checked["after"], check_positive("scale", scale), checked["threshold"]
+    start, end = check_not_negative("before", before), check_not_negative("after", after)
+    return start, end, check_positive("scale", scale), check_not_negative("threshold", threshold)
 
 
 def _step(

@@ -93,7 +93,7 @@ def step(state: State, noise: Noise, target: Target, *, a: float = 2.0) -> Trans
     ([0.5, 1.125], [[0.5], [0.0]])
     """
     _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
-    return cast(_step(target, _limit(a), *arrays)[0], dtype)
+    return cast(_step(target, limit(a), *arrays)[0], dtype)
 
 
 def step_vjp(g: Transition, state: State, noise: Noise, target: Target, *, a: float = 2.0) -> tuple[State, Noise]:
@@ -109,7 +109,7 @@ def step_vjp(g: Transition, state: State, noise: Noise, target: Target, *, a: fl
               \bar\ell = [\neg A]\, \bar\ell' - \bar r
     """
     xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
-    a, u = _limit(a), arrays[2]
+    a, u = limit(a), arrays[2]
     value, moves = _step(target, a, *arrays)
     g = cotangents(g, value)
     states, told = _halves(g.state), _halves(g.info)
@@ -128,7 +128,14 @@ _LAYOUT = {
 }  # fmt: skip
 
 
-def _limit(a: float) -> float:
+def check_walkers(position: Array) -> None:
+    """ValueError unless the walkers make two halves."""
+    if position.shape[-2] % 2 or not position.shape[-2]:
+        raise ValueError(f"state.position must have shape (..., W, D) with an even W > 0, got {position.shape}")
+
+
+def limit(a: float) -> float:
+    """The largest factor. ValueError unless it is above 1."""
     number = check_number("a", a)
     if not number > 1:
         raise ValueError(f"a must be above 1, got {a!r}")
@@ -166,8 +173,7 @@ def _joined(xp: Any, early: Any, late: Any) -> Any:
 
 def _step(target: Target, a: float, *arrays: Array) -> tuple[Transition, list[_Move]]:
     xp: Any = namespace(arrays[0])
-    if arrays[1].shape[-1] % 2 or not arrays[1].shape[-1]:
-        raise ValueError(f"state.position must have shape (..., W, D) with an even W > 0, got {arrays[0].shape}")
+    check_walkers(arrays[0])
     states, noises = _halves(State(*arrays[:2])), _halves(Noise(*arrays[2:]))
     early, first = _moved(xp, target, a, states[0], states[1].position, noises[0])
     late, second = _moved(xp, target, a, states[1], early.position, noises[1])

@@ -17,12 +17,11 @@ import numpy as np
 
 from refengine._arrays import check_number, namespace
 from refengine.domains import Array, Positive, Real
-from refengine.samplers._chains import cast, check_positive, cotangents, evaluate, inputs, normals, shape_of, times
+from refengine.samplers._chains import LAYOUT, cast, check_positive, cotangents, evaluate, inputs, times
 from refengine.samplers._leapfrog import inverse_mass, metric_vjp
-from refengine.samplers.langevin import Noise
-from refengine.samplers.mala import check_hessian
+from refengine.samplers.langevin import Noise, noise
 from refengine.samplers.targets import Target
-from refengine.samplers.targets._target import check_target
+from refengine.samplers.targets._target import check_hessian, check_target
 
 __all__ = ["Info", "Noise", "State", "Transition", "init", "noise", "step", "step_value_and_vjp", "step_vjp"]
 
@@ -51,25 +50,17 @@ class Transition(NamedTuple):
     info: Info
 
 
-def init(position: Array, target: Target, momentum: Array) -> State:
-    """The state at a position and momentum (..., D).
+def init(position: Array, target: Target, momentum: Array | None = None) -> State:
+    """The state at a position and momentum (..., D), at rest unless said.
 
     >>> from refengine.samplers.targets import gaussian
     >>> init(np.array([2.0]), gaussian.target([0.0], [[1.0]]), np.array([0.5])).gradient.tolist()
     [-2.0]
     """
     at = (position, *check_target(target).parameters)
-    return State(position, target.log_density(*at), target.gradient(*at), momentum)
-
-
-def noise(rng: np.random.Generator, state: State) -> Noise:
-    """Draw the noise of one transition of ``state`` from a NumPy generator.
-
-    >>> zeros = np.zeros((3, 2))
-    >>> noise(np.random.default_rng(0), State(zeros, np.zeros(3), zeros, zeros)).normal.shape
-    (3, 2)
-    """
-    return Noise(normals(rng, state.position, shape_of(state.position)))
+    slope = target.gradient(*at)
+    at_rest = namespace(slope).zeros_like(slope)
+    return State(position, target.log_density(*at), slope, at_rest if momentum is None else momentum)
 
 
 def step(
@@ -166,9 +157,6 @@ def step_vjp(
     return step_value_and_vjp(
         g, state, noise, target, metric, step_size=step_size, friction=friction, metric_convention=metric_convention
     )[1]
-
-
-LAYOUT = {"position": "D", "gradient": "D", "momentum": "D", "normal": "D", "metric": "!D"}
 
 
 def factors(step_size: float, friction: float) -> tuple[float, float, float]:

@@ -85,6 +85,12 @@ def test_errors_name_the_argument(change: dict[str, Any], error: type[Exception]
         self_attention.attention(**({"x": X} | WEIGHTS | change))
 
 
+def test_a_cotangent_that_is_none_is_named() -> None:
+    for vjp, rows in ((multi_head.attention_vjp, (X, X, X)), (self_attention.attention_vjp, (X,))):
+        with pytest.raises(TypeError, match=r"^g must"):
+            vjp(None, *rows, **WEIGHTS)
+
+
 def test_masks_of_queries_and_keys_are_named() -> None:
     for name in ("query_mask", "key_mask"):
         with pytest.raises(ValueError, match=f"{name} must broadcast"):

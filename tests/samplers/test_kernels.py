@@ -1,54 +1,12 @@
-"""The compiled loops of the samplers with momentum or without a decision: targets of the user, threads, cotangents."""
+"""What is true of some compiled loops alone: targets without a kernel, constants, shapes, and metrics out of range."""
 
-import numba
 import numpy as np
 import pytest
 
 import refengine
-from refengine.samplers import hamiltonian, langevin, underdamped_langevin
-from tests.test_samplers import COMPILED, PYTHON, leaves
-
-METRIC = np.array([0.5, 1.0, 2.0])
-CALLS = {
-    "langevin": (langevin, (), {"step_size": 0.1}),
-    "underdamped_langevin": (underdamped_langevin, (METRIC,), {"step_size": 0.3, "friction": 0.7}),
-    "hamiltonian": (hamiltonian, (METRIC,), {"step_size": 0.4, "steps": 4, "metric_convention": "mass"}),
-}
-
-
-def drawn(name):
-    sampler, shared, constants = CALLS[name]
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(40, 3))
-    begun = (rng.normal(size=x.shape),) if name == "underdamped_langevin" else ()
-    state = sampler.init(x, PYTHON, *begun)
-    noise = sampler.noise(rng, state)
-    value = sampler.step(state, noise, PYTHON, *shared, **constants)
-    g = type(value)(*(type(part)(*(rng.normal(size=np.shape(leaf)) for leaf in part)) for part in value))
-    return sampler, shared, constants, state, noise, g
-
-
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("target", [COMPILED, PYTHON], ids=["compiled", "python"])
-def test_a_target_of_the_user_on_the_numba_backend(name, target):
-    sampler, shared, constants, state, noise, g = drawn(name)
-    kernel = getattr(refengine.backend("numba").samplers, name)
-    wanted = sampler.step_value_and_vjp(g, state, noise, PYTHON, *shared, **constants)
-    got = kernel.step_value_and_vjp(g, state, noise, target, *shared, **constants)
-    for a, b in zip(leaves(got), leaves(wanted), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_the_bits_do_not_depend_on_the_number_of_threads(name):
-    _, shared, constants, state, noise, g = drawn(name)
-    kernel = getattr(refengine.backend("numba").samplers, name)
-    before, results = numba.get_num_threads(), []
-    for threads in (1, before):
-        numba.set_num_threads(threads)
-        results.append(leaves(kernel.step_value_and_vjp(g, state, noise, COMPILED, *shared, **constants)))
-    numba.set_num_threads(before)
-    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+from refengine.samplers import langevin
+from refengine.samplers.targets import gaussian
+from tests.samplers.calls import drawn, leaves
 
 
 def test_a_built_in_target_without_a_kernel_takes_the_shared_text():
@@ -71,25 +29,30 @@ def test_a_built_in_target_without_a_kernel_takes_the_shared_text():
     ],
 )
 def test_wrong_constants_are_named(backend, change, named):
-    _, shared, constants, state, noise, _ = drawn("hamiltonian")
-    kernel = refengine.backend(backend).samplers.hamiltonian
+    call, kernel = drawn("hamiltonian"), refengine.backend(backend).samplers.hamiltonian
     with pytest.raises(ValueError, match=named):
-        kernel.step(state, noise, PYTHON, *shared, **constants | change)
+        kernel.step(*call.arguments, **call.constants | change)
 
 
-def test_wrong_shapes_are_named(backend):
-    _, _, constants, state, noise, _ = drawn("hamiltonian")
-    kernel = refengine.backend(backend).samplers.hamiltonian
+def test_wrong_shapes_of_metric_and_noise_are_named(backend):
+    call, kernel = drawn("hamiltonian"), refengine.backend(backend).samplers.hamiltonian
+    (state, noise), (target, metric) = call.chained, call.shared
     with pytest.raises(ValueError, match=r"metric must have shape \(D\) = \(3,\), got \(2,\)"):
-        kernel.step(state, noise, PYTHON, np.ones(2), **constants)
-    with pytest.raises(ValueError, match=r"noise\.normal must have shape \(\.\.\., D\) = \(40, 3\)"):
-        kernel.step(state, noise._replace(normal=np.zeros((40, 2))), PYTHON, METRIC, **constants)
+        kernel.step(state, noise, target, np.ones(2), **call.constants)
+    with pytest.raises(ValueError, match=r"noise\.normal must have shape \(\.\.\., D\) = \(50, 3\)"):
+        kernel.step(state, noise._replace(normal=np.zeros((50, 2))), target, metric, **call.constants)
 
 
-def test_a_metric_out_of_its_domain_rejects(backend):
-    _, _, constants, state, noise, _ = drawn("hamiltonian")
-    kernel = refengine.backend(backend).samplers.hamiltonian
-    after, info = kernel.step(state, noise, PYTHON, np.array([1.0, 0.0, 1.0]), **constants)
+@pytest.mark.parametrize("name", ["ghmc", "hamiltonian"])
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan])
+def test_a_metric_out_of_its_domain_rejects(backend, name, bad):
+    """On a target that the compiled loops know; energies that the metric enters are nan."""
+    target = gaussian.target(np.zeros(3), np.eye(3))
+    call, kernel = drawn(name, target=target), getattr(refengine.backend(backend).samplers, name)
+    state, noise = call.chained
+    after, info = kernel.step(state, noise, target, np.array([1.0, bad, 1.0]), **call.constants)
     assert not np.any(info.accepted)
     assert np.all(info.divergent)
     assert np.array_equal(after.position, state.position)
+    for energies in (info.energy, info.proposal_energy, info.log_accept_ratio):
+        assert np.all(np.isnan(energies))

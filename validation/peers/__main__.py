@@ -1,8 +1,9 @@
 """``python -m validation.peers FAMILY [-v] [PATTERN...]`` asks other libraries for the golden cases of a family.
 
 ``attention`` prints a table: how many answers agree, match another convention, are right to single precision only, or
-are wrong, for values and for gradients; -v tells of every case; patterns choose operations or peers. A folder beside
-this file is a family. ``losses`` runs `validation.peers.pytorch_metric_learning` with the names that follow.
+are wrong, for values and for gradients; -v tells of every case; patterns choose operations or peers. ``samplers`` goes
+step by step, under the noise that the other library drew. A folder beside this file is a family. ``losses`` runs
+`validation.peers.pytorch_metric_learning` with the names that follow.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def main() -> int:
     asked = parser.parse_intermixed_args()
     if asked.family == "losses":
         return int(import_module("validation.peers.pytorch_metric_learning").main(asked.patterns))
-    return _table.main(import_module(f"validation.peers.{asked.family}"), asked.patterns, asked.verbose)
+    family = import_module(f"validation.peers.{asked.family}")
+    return int(getattr(family, "main", _table.main)(family, asked.patterns, asked.verbose))
 
 
 if __name__ == "__main__":

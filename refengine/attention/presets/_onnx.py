@@ -25,11 +25,17 @@ def onnx(
 
     The specification calls the causal mask "bottom-right (offset-aware)", but the offset is 0 where there is no cache:
     then it is aligned top left. With ``past_sequence_length`` (k and v hold the past too) or ``nonpad_kv_seqlen`` (B,)
-    the offset is that length, or that number less Q; ``queries`` and ``keys`` say Q and all of K. Window ends count.
-    The cap comes before mask and bias, an empty row is 0. The root of the scale is taken: none below 0.
+    the offset is that length, or that number less Q; ``queries`` and ``keys`` say Q and all of K. ValueError for both:
+    one is for a cache inside the operator, the other for one outside. What an ``attn_mask`` lacks of ``keys`` at its
+    end is masked (in set 23 it must lack nothing), and a last axis of length 1 is no exception: it is not repeated.
+    Window ends count. The cap comes before mask and bias, an empty row is 0. The root of the scale is taken: none below
+    0.
     """
     constants: dict[str, Any] = {"scale": scale, "softcap": softcap or None, "empty_row": "zero"}
-    window, given = sides(left_window_size, right_window_size), of_scores(attn_mask)
+    window = sides(left_window_size, right_window_size)
+    given = {name: _padded(array, keys) for name, array in of_scores(attn_mask).items()}
+    if nonpad_kv_seqlen is not None and past_sequence_length:
+        raise ValueError("nonpad_kv_seqlen must be None with past_sequence_length: the standard has one or the other")
     if nonpad_kv_seqlen is None and not past_sequence_length:
         return constants | {"causal": bool(is_causal), "alignment": "top_left", "window": window} | given
     if queries is None or keys is None:
@@ -43,3 +49,17 @@ def onnx(
     masks += [ahead <= 0 if is_causal else None, None if left is None else ahead >= -left]
     masks += [None if right is None else ahead <= right]
     return constants | both(*masks) | given
+
+
+def _padded(mask: Any, keys: int | None) -> Any:
+    """The mask with its last axis of full length."""
+    xp = namespace(mask)
+    if not mask.ndim or mask.shape[-1] == keys:
+        return mask
+    if keys is None:
+        if mask.shape[-1] == 1:
+            raise ValueError("keys must say to which length attn_mask is padded")
+        return mask
+    hidden = False if xp.isdtype(mask.dtype, "bool") else -xp.inf
+    shape = (*mask.shape[:-1], max(keys - mask.shape[-1], 0))
+    return xp.concat([mask, xp.full(shape, hidden, dtype=mask.dtype)], axis=-1)

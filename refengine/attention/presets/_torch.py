@@ -28,14 +28,18 @@ def torch_mha(
 ) -> dict[str, Any]:
     """``torch.nn.MultiheadAttention`` 2.13 as `refengine.attention.multi_head.attention`.
 
-    In its boolean masks True stands for what is *masked*, the opposite of the function that it calls. ``attn_mask``
-    (L, S) or (N num_heads, L, S), ``key_padding_mask`` (N, S). An empty row is nan with ``need_weights=True``, its
-    default, and 0 without: which results are returned changes what they are.
+    In its boolean masks True stands for what is *masked*, the opposite of the function that it calls; floating masks
+    are added to the scores, both if both are such. ``attn_mask`` (L, S) or (N num_heads, L, S), ``key_padding_mask``
+    (N, S). An empty row is nan with ``need_weights=True``, its default, and 0 without: which results are returned
+    changes what they are.
     """
     found = inverted(attn_mask)
     for name, array in found.items():
         if array.ndim == 3:
             found[name] = array.reshape(-1, num_heads, *array.shape[1:])
-    if key_padding_mask is not None:
-        found["key_mask"] = inverted(key_padding_mask)["mask"]
+    padding = inverted(key_padding_mask)
+    if "mask" in padding:
+        found["key_mask"] = padding["mask"]
+    if "bias" in padding:
+        found["bias"] = padding["bias"][..., None, None, :] + found.get("bias", 0.0)
     return {"empty_row": "nan" if need_weights else "zero"} | found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from refengine.distributions._matrix import outer
 from refengine.domains import Array
 
 
@@ -18,10 +19,6 @@ class Moments(NamedTuple):
 def nothing(xp: Any, shape: tuple[int, ...]) -> Moments:
     """The moments of no positions of a shape (..., D)."""
     return Moments(0, xp.zeros(shape, dtype=xp.float64), xp.zeros((*shape, shape[-1]), dtype=xp.float64))
-
-
-def outer(a: Array, b: Array) -> Array:
-    return a[..., :, None] * b[..., None, :]
 
 
 def add(moments: Moments, position: Array) -> Moments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isfinite, log
+from math import inf, isnan, log
 from typing import Any
 
 from refengine.samplers._chains import check_positive
@@ -30,18 +30,15 @@ def reasonable_step_size(
     check_between("threshold", threshold, 0, 1)
     step_size = check_positive("step_size", step_size)
 
-    def above(eps: float) -> bool:
+    def excess(eps: float) -> float:
         ratio = float(log_accept_ratio(eps))
-        return (ratio if ratio == ratio else -inf) > log(threshold)
+        return -inf if isnan(ratio) else ratio - log(threshold)
 
-    grows = above(step_size)
-    while above(step_size) if grows else _below(log_accept_ratio, step_size, threshold):
-        step_size *= 2.0 if grows else 0.5
-        if not (isfinite(step_size) and step_size > 0):
+    found = excess(step_size)
+    a = 1 if found > 0 else -1
+    while a * found > 0:
+        step_size *= 2.0**a
+        if not 0 < step_size < inf:
             raise ValueError(f"log_accept_ratio must cross log({threshold:g}) for some step size")
+        found = excess(step_size)
     return step_size
-
-
-def _below(log_accept_ratio: Callable[[float], Any], eps: float, threshold: float) -> bool:
-    ratio = float(log_accept_ratio(eps))
-    return (ratio if ratio == ratio else -inf) < log(threshold)

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from refengine.domains import Array, Real
-from refengine.samplers._chains import cast, cotangents
+from refengine.samplers._chains import cast, check_not_negative, cotangents
 from refengine.samplers.adaptation._moments import Moments, add, add_vjp, nothing
 from refengine.samplers.adaptation._stream import check_between, checked, together
 
-__all__ = ["Moments", "Path", "adapt", "adapt_vjp", "covariance", "init", "step"]
+__all__ = ["Course", "Moments", "adapt", "adapt_vjp", "covariance", "init", "step"]
 
 
-class Path(NamedTuple):
+class Course(NamedTuple):
     """After each position: the mean (..., T, D), and the covariance of the proposal (..., T, D, D)."""
 
     mean: Real
@@ -51,7 +51,7 @@ def covariance(moments: Moments, *, factor: float = 5.76, regularization: float 
     return scatter * (scale / max(moments.draws - 1, 1)) + scale * regularization * xp.eye(size, dtype=xp.float64)
 
 
-def adapt(position: Real, *, factor: float = 5.76, regularization: float = 1e-6) -> Path:
+def adapt(position: Real, *, factor: float = 5.76, regularization: float = 1e-6) -> Course:
     r"""Means and proposal covariances along a chain.
 
     .. math:: C_t = s_d \operatorname{cov}(x_1, \ldots, x_t) + s_d \epsilon I, \qquad s_d = 2.4^2 / d, \qquad
@@ -76,10 +76,10 @@ def adapt(position: Real, *, factor: float = 5.76, regularization: float = 1e-6)
             moments = step(moments, position[..., t, :])
             path.append((moments.mean, covariance(moments, factor=factor, regularization=regularization)))
     means = together(xp, [mean for mean, _ in path], -2, position.shape)
-    return cast(Path(means, together(xp, [c for _, c in path], -3, (*position.shape, position.shape[-1]))), dtype)
+    return cast(Course(means, together(xp, [c for _, c in path], -3, (*position.shape, position.shape[-1]))), dtype)
 
 
-def adapt_vjp(g: Path, position: Real, *, factor: float = 5.76, regularization: float = 1e-6) -> tuple[Array]:
+def adapt_vjp(g: Course, position: Real, *, factor: float = 5.76, regularization: float = 1e-6) -> tuple[Array]:
     r"""The cotangent of position, from the last one to the first.
 
     With :math:`d_t = x_t - \bar x_{t-1}`, mean :math:`\bar x_t = \bar x_{t-1} + d_t / t` and scatter
@@ -91,7 +91,7 @@ def adapt_vjp(g: Path, position: Real, *, factor: float = 5.76, regularization: 
     factor, _ = _constants(factor, regularization)
     xp, dtype, position = checked("position", "(..., T, D)", 2, position=position)
     size = position.shape[-1]
-    seeds = cotangents(g, Path(position, xp.zeros((*position.shape, size), dtype=xp.float64)))
+    seeds = cotangents(g, Course(position, xp.zeros((*position.shape, size), dtype=xp.float64)))
     moments = nothing(xp, (*position.shape[:-2], size))
     means, to_mean, to_scatter, found = [], moments.mean, moments.scatter, []
     with np.errstate(all="ignore"):
@@ -108,4 +108,4 @@ def adapt_vjp(g: Path, position: Real, *, factor: float = 5.76, regularization: 
 
 
 def _constants(factor: float, regularization: float) -> tuple[float, float]:
-    return check_between("factor", factor, 0), check_between("regularization", regularization, -5e-324)
+    return check_between("factor", factor, 0), check_not_negative("regularization", regularization)

@@ -15,7 +15,7 @@ from refengine.domains import Array, Positive, Real, Unit
 from refengine.samplers._chains import cast, cotangents, times
 from refengine.samplers.adaptation._stream import check_between, check_chains, checked, together
 
-__all__ = ["Path", "State", "adapt", "adapt_vjp", "init", "step"]
+__all__ = ["Course", "State", "adapt", "adapt_vjp", "init", "step"]
 
 AVERAGES = ("new", "previous")
 
@@ -30,7 +30,7 @@ class State(NamedTuple):
     shrinkage_point: Array
 
 
-class Path(NamedTuple):
+class Course(NamedTuple):
     """After each draw: the logarithms of the step size to explore with and of the one to keep, the mean error."""
 
     log_step: Real
@@ -85,7 +85,7 @@ def adapt(
     t0: float = 10.0,
     kappa: float = 0.75,
     average: str = "new",
-) -> Path:
+) -> Course:
     r"""Step sizes along a stream of acceptance probabilities.
 
     .. math:: \bar H_m = \Bigl(1 - \frac1{m + t_0}\Bigr) \bar H_{m-1} + \frac{\delta - \alpha_m}{m + t_0}, \qquad
@@ -112,11 +112,11 @@ def adapt(
         for t in range(acceptance.shape[-1]):
             state = step(state, acceptance[..., t], **given)
             states.append(state)
-    return cast(Path(*(together(xp, [s[i] for s in states], -1, acceptance.shape) for i in range(3))), dtype)
+    return cast(Course(*(together(xp, [s[i] for s in states], -1, acceptance.shape) for i in range(3))), dtype)
 
 
 def adapt_vjp(
-    g: Path,
+    g: Course,
     acceptance: Unit,
     step_size: Positive,
     *,
@@ -139,7 +139,7 @@ def adapt_vjp(
     """
     given = _constants(target, gamma, t0, kappa, average)
     xp, dtype, acceptance, step_size = _checked(acceptance, step_size)
-    seeds = cotangents(g, Path(acceptance, acceptance, acceptance))
+    seeds = cotangents(g, Course(acceptance, acceptance, acceptance))
     ahead = xp.zeros_like(step_size)
     to_average, to_error, to_start, to_acceptance = ahead, ahead, ahead, []
     with np.errstate(all="ignore"):
@@ -155,7 +155,7 @@ def adapt_vjp(
         to_start = to_start if average == "new" else to_start + ahead
         to_step_size = times(xp, to_start, 1 / xp.where(step_size > 0, step_size, xp.nan))
     found = together(xp, to_acceptance[::-1], -1, acceptance.shape)
-    return cast((found, to_step_size)[0], dtype), cast(to_step_size, dtype)
+    return cast(found, dtype), cast(to_step_size, dtype)
 
 
 def _faded(m: int, t0: float) -> float:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from refengine.distributions._matrix import outer
 from refengine.domains import Array, Real, Unit
 from refengine.samplers._chains import cast, cotangents
-from refengine.samplers.adaptation._moments import outer
 from refengine.samplers.adaptation._stream import check_between, check_chains, checked, together
 
 __all__ = ["State", "adapt", "adapt_vjp", "init", "step"]

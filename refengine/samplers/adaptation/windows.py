@@ -28,7 +28,7 @@ def window(
     ``initial`` draws b, in which the step size alone is adapted; then come the slow windows, each twice as long as
     the one before, at first w = ``first``, at whose ends the metric is estimated and the step size starts again; the
     highest number is the ``last`` :math:`\ell` draws, for the step size alone. A slow window is stretched to E where
-    the one after it would not end before E. N < b + w + l: 15 % (rounded down), the rest, 10 % (rounded down) with
+    the one after it would end beyond E. N < b + w + l: 15 % (rounded down), the rest, 10 % (rounded down) with
     one slow window, which is what Stan announces. N < 20: window 0 is all there is. A draw outside 0, ..., N - 1 or
     that is not a whole number: -1. ``schedule`` says whether the first slow window, too, is stretched: "stan" keeps
     it, so that the second may be shorter than it, "numpyro" (and BlackJAX) stretches it. Raises ValueError for shapes

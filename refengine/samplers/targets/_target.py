@@ -40,6 +40,12 @@ def check_target(target: Any) -> Target:
     return target
 
 
+def check_hessian(target: Any) -> None:
+    """TypeError where the target lacks what the vjp of a step along its gradient needs."""
+    if check_target(target).gradient_vjp is None:
+        raise TypeError("target.gradient_vjp is missing: this vjp needs the Hessian of the log density")
+
+
 def check_position(position: Array) -> None:
     """ValueError unless the position has an axis of coordinates."""
     if position.ndim == 0:
@@ -61,5 +67,10 @@ def as_rows(xp: Any, a: Array) -> Array:
 
 
 def over_chains(xp: Any, a: Array) -> Array:
-    """The sum over the leading axes."""
+    """The sum over the axes of the chains, of an array (..., D)."""
     return xp.sum(as_rows(xp, a), axis=0)
+
+
+def sum_outer(xp: Any, a: Array, b: Array) -> Array:
+    """The sum over the chains of the outer products of two arrays (..., D)."""
+    return xp.matmul(xp.matrix_transpose(as_rows(xp, a)), as_rows(xp, b))

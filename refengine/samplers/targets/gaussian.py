@@ -11,7 +11,7 @@ import numpy as np
 
 from refengine._arrays import check_shape, promote
 from refengine.domains import Array, Real
-from refengine.samplers.targets._target import Target, as_rows, check_position, cotangent, over_chains
+from refengine.samplers.targets._target import Target, check_position, cotangent, over_chains, sum_outer
 
 __all__ = ["gradient", "gradient_vjp", "log_density", "log_density_vjp", "target"]
 
@@ -58,7 +58,7 @@ def log_density_vjp(g: Array, position: Real, mean: Real, precision: Real) -> tu
     g = cotangent(xp, g, offset.shape[:-1])[..., None]
     with np.errstate(all="ignore"):
         to_position = -g * xp.matmul(offset, symmetric)
-        cotangents = to_position, -over_chains(xp, to_position), -_outer(xp, offset, g * offset) / 2
+        cotangents = to_position, -over_chains(xp, to_position), -sum_outer(xp, offset, g * offset) / 2
     a, b, c = (xp.astype(array, dtype, copy=False) for array in cotangents)
     return a, b, c
 
@@ -89,7 +89,7 @@ def gradient_vjp(g: Array, position: Real, mean: Real, precision: Real) -> tuple
     xp, dtype, offset, symmetric = _parts(position, mean, precision)
     g = cotangent(xp, g, offset.shape)
     with np.errstate(all="ignore"):
-        to_position, outer = -xp.matmul(g, symmetric), _outer(xp, g, offset)
+        to_position, outer = -xp.matmul(g, symmetric), sum_outer(xp, g, offset)
         cotangents = to_position, -over_chains(xp, to_position), -(outer + xp.matrix_transpose(outer)) / 2
     a, b, c = (xp.astype(array, dtype, copy=False) for array in cotangents)
     return a, b, c
@@ -109,8 +109,3 @@ def _parts(position: Array, mean: Array, precision: Array) -> tuple[Any, Any, Ar
     xp, dtype, position, mean, precision = checked(position, mean, precision)
     with np.errstate(all="ignore"):
         return xp, dtype, position - mean, (precision + xp.matrix_transpose(precision)) / 2
-
-
-def _outer(xp: Any, a: Array, b: Array) -> Array:
-    """The sum over chains of the outer products."""
-    return xp.matmul(xp.matrix_transpose(as_rows(xp, a)), as_rows(xp, b))

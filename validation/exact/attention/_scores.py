@@ -18,6 +18,18 @@ def other_rules(rule: str) -> dict[str, Any]:
     return {name: change for name, change in RULES.items() if name != rule}
 
 
+def seen(queries: int, keys: int, place: int = 0, causal: bool = False, window: Any = None) -> np.ndarray:
+    """(Q, K), True where causality and window allow it: query i stands at key i + place."""
+    left, right = window or (None, None)
+
+    def sees(at: int, j: int) -> bool:
+        behind, ahead = left is None or j >= at - left, right is None or j <= at + right
+        return behind and ahead and not (causal and j > at)
+
+    found = [sees(i + place, j) for i in range(queries) for j in range(keys)]
+    return np.array(found, dtype=bool).reshape(queries, keys)
+
+
 def is_stated(z: Any, *values: float) -> bool:
     """Whether a number is one of these infinities or nan."""
     z = number(z)

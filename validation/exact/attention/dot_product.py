@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from validation.exact.draws import Draw, short
+from validation.exact.attention._scores import RULES, normal, other_rules, seen
+from validation.exact.draws import Draw
 from validation.exact.number import Number, exp, log, number, sqrt, stated, tanh
 
 Row = tuple[int, ...]
@@ -100,15 +101,12 @@ def _rows(
     mask = np.broadcast_to(True if mask is None else mask, shape)
     bias = np.broadcast_to(0.0 if bias is None else bias, shape)
     asks = np.broadcast_to(True if query_mask is None else query_mask, shape[:-1])
-    left, right = window or (None, None)
+    near = seen(queries, keys, keys - queries if alignment == "bottom_right" else 0, causal, window)
     factor = 1 / sqrt(number(q.shape[-1])) if scale is None else number(scale)
     for row in np.ndindex(shape[:-1]):
-        place = row[-1] + (keys - queries if alignment == "bottom_right" else 0)
         scores: dict[int, Number] = {}
         for j in range(keys):
-            late = causal and j > place
-            outside = (left is not None and j < place - left) or (right is not None and j > place + right)
-            if mask[row][j] and not late and not outside and float(bias[row][j]) != -inf:
+            if mask[row][j] and near[row[-1], j] and float(bias[row][j]) != -inf:
                 score = factor * sum((a * b for a, b in zip(q[row], k[row[:-1]][j], strict=True)), number(0))
                 score = score + bias[row][j] if softcap_order == "after_bias" else score
                 score = score if softcap is None else number(softcap) * tanh(score / number(softcap))
@@ -134,18 +132,6 @@ def _nothing(query: Any, empty_row: str) -> Number:
     return number(0) if empty_row == "zero" else stated(nan)
 
 
-RULES: dict[str, dict[str, Any]] = {rule: {"empty_row": rule} for rule in ("zero", "nan", "mean")}
-
-
-def _other_rules(rule: str) -> dict[str, Any]:
-    return {name: change for name, change in RULES.items() if name != rule}
-
-
-def _normal(rng: np.random.Generator, *shape: int, size: float = 1.0, exact: bool = True) -> np.ndarray:
-    a = size * rng.normal(size=shape)
-    return np.asarray(short(a, 6) if exact else a)
-
-
 def _qkv(
     rng: np.random.Generator,
     heads: tuple[int, int] = (1, 1),
@@ -156,9 +142,9 @@ def _qkv(
 ) -> dict[str, Any]:
     (h, h_kv), (n, m), (d, w) = heads, lengths, widths
     return {
-        "q": _normal(rng, h, n, d, size=size, exact=exact),
-        "k": _normal(rng, h_kv, m, d, size=size, exact=exact),
-        "v": _normal(rng, h_kv, m, w, exact=exact),
+        "q": normal(rng, h, n, d, size=size, exact=exact),
+        "k": normal(rng, h_kv, m, d, size=size, exact=exact),
+        "v": normal(rng, h_kv, m, w, exact=exact),
     }
 
 
@@ -223,7 +209,7 @@ def _hard(rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw(_qkv(rng, size=size), flags=("LARGE_LOGITS",), difficulty=3)
     for top in (1e3, 1e4, -1e4):  # scores in a narrow band far from 0, where exp overflows or all of it vanishes
         arrays = _qkv(rng, widths=(1, 2))
-        arrays |= {"q": np.ones((1, 2, 1)), "k": top + _normal(rng, 1, 3, 1)}
+        arrays |= {"q": np.ones((1, 2, 1)), "k": top + normal(rng, 1, 3, 1)}
         yield Draw(arrays, {"scale": 1.0}, flags=("LARGE_LOGITS",), difficulty=4)
     for top in (0.0, 64.0, 1e4):
         arrays = _qkv(rng) | {"k": np.full((1, 3, 2), np.sqrt(top)), "q": np.full((1, 2, 2), np.sqrt(top))}
@@ -238,13 +224,13 @@ def _masked(rng: np.random.Generator) -> Iterator[Draw]:
     for shape in ((2, 3), (1, 3), (2, 2, 3), (2, 1, 3), (3,)):
         yield Draw(_qkv(rng, heads=(2, 2)), {"mask": _booleans(rng, *shape)}, difficulty=2)
     for shape in ((2, 2, 3), (2, 3), (2, 1, 3), (1, 3), (2, 1), (1,), ()):
-        arrays = _qkv(rng, heads=(2, 2)) | {"bias": _normal(rng, *shape)}
+        arrays = _qkv(rng, heads=(2, 2)) | {"bias": normal(rng, *shape)}
         yield Draw(arrays, flags=("BROADCAST",) if shape != (2, 2, 3) else (), difficulty=2)
     for shape in ((2, 3), (1, 3)):
-        bias = np.where(_booleans(rng, *shape), _normal(rng, *shape), -inf)
+        bias = np.where(_booleans(rng, *shape), normal(rng, *shape), -inf)
         yield Draw(_qkv(rng) | {"bias": bias}, flags=("SUPPORT_EDGE",), difficulty=2)
     yield Draw(_qkv(rng) | {"bias": np.array([[-1e4, 2.0, -1e4], [-1e4, -1e4, -1e4]])}, flags=("LARGE_LOGITS",))
-    arrays = _qkv(rng) | {"bias": _normal(rng, 2, 3)}
+    arrays = _qkv(rng) | {"bias": normal(rng, 2, 3)}
     yield Draw(arrays, {"mask": _booleans(rng, 2, 3), "causal": False, "scale": 0.5}, difficulty=2)
 
 
@@ -270,7 +256,7 @@ def _aligned(rng: np.random.Generator) -> Iterator[Draw]:
 def _empty(rng: np.random.Generator) -> Iterator[Draw]:
     one_row = {"mask": np.array([[True, False, True], [False, False, False]])}
     for rule in RULES:
-        rest: dict[str, Any] = {"alternatives": _other_rules(rule), "difficulty": 3}
+        rest: dict[str, Any] = {"alternatives": other_rules(rule), "difficulty": 3}
         flags = ("EMPTY_ROW", "FULLY_MASKED")
         chosen = {"empty_row": rule}
         yield Draw(_qkv(rng), chosen | one_row, flags, **rest)
@@ -320,14 +306,14 @@ def _shaped(rng: np.random.Generator) -> Iterator[Draw]:
         flags = ("GROUPED_HEADS",) if heads[0] != heads[1] else ()
         yield Draw(_qkv(rng, heads, (2, 2)), flags=flags, difficulty=2)
     yield Draw(
-        _qkv(rng, (4, 2), (1, 2)) | {"bias": _normal(rng, 4, 1, 2)}, {"causal": False}, ("GROUPED_HEADS",), difficulty=3
+        _qkv(rng, (4, 2), (1, 2)) | {"bias": normal(rng, 4, 1, 2)}, {"causal": False}, ("GROUPED_HEADS",), difficulty=3
     )
     for batches in (((2,), (2,), (2,)), ((2,), (1,), ()), ((2, 1), (2,), (1, 2))):
-        arrays = {name: _normal(rng, *batch, 1, n, 2) for name, batch, n in zip("qkv", batches, (2, 3, 3), strict=True)}
+        arrays = {name: normal(rng, *batch, 1, n, 2) for name, batch, n in zip("qkv", batches, (2, 3, 3), strict=True)}
         yield Draw(arrays, flags=("BROADCAST",) if len(set(batches)) > 1 else (), difficulty=2)
-    arrays = {name: _normal(rng, 2, heads, n, 2) for name, heads, n in zip("qkv", (2, 1, 1), (2, 2, 2), strict=True)}
+    arrays = {name: normal(rng, 2, heads, n, 2) for name, heads, n in zip("qkv", (2, 1, 1), (2, 2, 2), strict=True)}
     mask = _booleans(rng, 2, 1, 1, 2)
-    yield Draw(arrays | {"bias": _normal(rng, 2, 2, 2)}, {"mask": mask}, ("BROADCAST", "GROUPED_HEADS"), difficulty=3)
+    yield Draw(arrays | {"bias": normal(rng, 2, 2, 2)}, {"mask": mask}, ("BROADCAST", "GROUPED_HEADS"), difficulty=3)
 
 
 def _options(rng: np.random.Generator) -> Iterator[Draw]:
@@ -345,7 +331,7 @@ def _options(rng: np.random.Generator) -> Iterator[Draw]:
     yield Draw(_qkv(rng, size=3.0), {"softcap": 1.5, "causal": True}, difficulty=2)
     orders = {order: {"softcap_order": order} for order in ("before_bias", "after_bias")}
     for shape in ((2, 3), (3,), (2, 1), (2, 2, 3)):
-        arrays = _qkv(rng, heads=(2, 2), size=2.0) | {"bias": _normal(rng, *shape)}
+        arrays = _qkv(rng, heads=(2, 2), size=2.0) | {"bias": normal(rng, *shape)}
         yield Draw(
             arrays, {"softcap": 1.5} | orders["after_bias"], (), 3, alternatives={"before_bias": orders["before_bias"]}
         )
@@ -353,7 +339,7 @@ def _options(rng: np.random.Generator) -> Iterator[Draw]:
     for order, other in (("before_bias", "after_bias"), ("after_bias", "before_bias")):
         constants = {"softcap": 1.5} | masked | orders[order]
         yield Draw(arrays, constants, ("SUPPORT_EDGE",), 4, alternatives={other: orders[other]})
-    yield Draw(_qkv(rng) | {"bias": _normal(rng, 2, 3)}, orders["after_bias"], (), 2)
+    yield Draw(_qkv(rng) | {"bias": normal(rng, 2, 3)}, orders["after_bias"], (), 2)
 
 
 def _padded(rng: np.random.Generator) -> Iterator[Draw]:
@@ -366,7 +352,7 @@ def _padded(rng: np.random.Generator) -> Iterator[Draw]:
         mask = np.array([[True, True, False], [False, False, False], [True, False, True]])
         constants = {"mask": mask, "query_mask": np.array([True, True, False]), "empty_row": rule}
         flags = ("EMPTY_ROW", "MASKED_NAN")
-        yield Draw(arrays, constants, flags, 4, alternatives=_other_rules(rule))
+        yield Draw(arrays, constants, flags, 4, alternatives=other_rules(rule))
     constants = {"mask": np.array([[True, False], [False, False]]), "query_mask": np.array([True, False])}
     yield Draw(_qkv(rng, lengths=(2, 2)), constants | {"empty_row": "error"}, ("EMPTY_ROW",), 3)
 
@@ -385,4 +371,4 @@ def _dropped(rng: np.random.Generator) -> Iterator[Draw]:
     for rule in RULES:
         constants = {"keep_mask": np.array([True, False, True]), "keep_probability": 0.5, "empty_row": rule}
         mask = np.array([[True, True, False], [False, False, False]])
-        yield Draw(_qkv(rng), constants | {"mask": mask}, ("EMPTY_ROW",), 3, alternatives=_other_rules(rule))
+        yield Draw(_qkv(rng), constants | {"mask": mask}, ("EMPTY_ROW",), 3, alternatives=other_rules(rule))

@@ -10,7 +10,7 @@ import numpy as np
 
 from refengine.attention.ring import Partial
 from validation.exact.attention import dot_product
-from validation.exact.attention._scores import softmax_of, undefined, weights_of_row
+from validation.exact.attention._scores import seen, softmax_of, undefined, weights_of_row
 from validation.exact.draws import Draw, short
 from validation.exact.number import exp, log, number, stated
 
@@ -22,12 +22,9 @@ def part(q: Any, k: Any, v: Any, bias: Any = None, **constants: Any) -> Partial:
     """
     keys, queries, place = k.shape[-2], q.shape[-2], constants.pop("place", 0)
     of_softmax = {name: constants.pop(name) for name in ("keep_mask", "keep_probability") if name in constants}
-    ahead = np.arange(keys) - np.arange(queries)[:, None] - place
-    left, right = constants.pop("window", None) or (None, None)
-    right = 0 if constants.pop("causal", False) else right
-    seen = (ahead >= (-inf if left is None else -left)) & (ahead <= (inf if right is None else right))
+    near = seen(queries, keys, place, constants.pop("causal", False), constants.pop("window", None))
     mask = constants.pop("mask", None)
-    constants["mask"] = seen if mask is None else seen & mask
+    constants["mask"] = near if mask is None else near & mask
     output = dot_product.attention(q, k, v, bias, **constants, **of_softmax)
     return Partial(output, dot_product.log_sum_exp(q, k, bias, **constants))
 
@@ -35,23 +32,23 @@ def part(q: Any, k: Any, v: Any, bias: Any = None, **constants: Any) -> Partial:
 def merge(output: Any, log_sum_exp: Any) -> Partial:
     """O = sum_p exp(l_p) O_p / sum_p exp(l_p) and l = log sum_p exp(l_p), over the parts that saw a key.
 
-    Source: dao-2023, section 3.1.1
+    Source: dao-2023, section 3.1.1; over several machines liu-2023
     """
     parts, *rows, width = output.shape
     outputs, sums = np.empty((*rows, width), dtype=object), np.empty(tuple(rows), dtype=object)
     for row in np.ndindex(*rows):
         scores = {p: log_sum_exp[(p, *row)] for p in range(parts)}
-        seen = {p: s for p, s in scores.items() if float(s) != -inf}
-        bad = not all(np.isfinite(float(s)) for s in seen.values())
+        attended = {p: s for p, s in scores.items() if float(s) != -inf}
+        bad = not all(np.isfinite(float(s)) for s in attended.values())
         weights = weights_of_row(scores, parts, "zero", softmax_of)
         for d in range(width):
-            of_seen = [output[(p, *row, d)] for p in seen]
-            terms = [weights[p] * x for p, x in zip(seen, of_seen, strict=True)]
-            outputs[(*row, d)] = undefined(*seen.values(), *of_seen) if bad else sum(terms, number(0))
+            values = [output[(p, *row, d)] for p in attended]
+            terms = [weights[p] * x for p, x in zip(attended, values, strict=True)]
+            outputs[(*row, d)] = undefined(*attended.values(), *values) if bad else sum(terms, number(0))
         if bad:
-            sums[row] = undefined(*seen.values())
+            sums[row] = undefined(*attended.values())
         else:
-            sums[row] = log(sum((exp(s) for s in seen.values()), number(0))) if seen else stated(-inf)
+            sums[row] = log(sum((exp(s) for s in attended.values()), number(0))) if attended else stated(-inf)
     return Partial(outputs, sums)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from validation.exact.attention import multi_head
-from validation.exact.attention._scores import RULES, booleans, normal, other_rules
+from validation.exact.attention._scores import RULES, booleans, normal, other_rules, seen
 from validation.exact.attention.multi_head import BIASES, weights_of
 from validation.exact.draws import Draw
 from validation.exact.number import number
@@ -45,7 +45,7 @@ def attention(
     if lengths is not None:
         token_mask = np.arange(length) < np.asarray(lengths)[..., None]
     tokens = np.broadcast_to(True if token_mask is None else token_mask, (*batch, length))
-    attend = np.broadcast_to(True if mask is None else mask, pairs) & _near(length, causal, window)
+    attend = np.broadcast_to(True if mask is None else mask, pairs) & seen(length, length, 0, causal, window)
     bias = np.broadcast_to(number(0) if bias is None else bias, pairs)
     kept = np.broadcast_to(True if keep_mask is None else keep_mask, pairs)
     result = np.full((*batch, length, len(w_output)), number(0), dtype=object)
@@ -74,15 +74,6 @@ def attention(
             **constants,
         )
     return result
-
-
-def _near(length: int, causal: bool, window: Any) -> Any:
-    """The pairs that their places in the padded sequence allow."""
-    ahead = np.arange(length) - np.arange(length)[:, None]
-    left, right = window or (None, None)
-    seen = ahead <= 0 if causal else np.full_like(ahead, True, dtype=bool)
-    seen = seen if left is None else seen & (ahead >= -left)
-    return seen if right is None else seen & (ahead <= right)
 
 
 def _given(

@@ -33,13 +33,12 @@ def step(state: State, noise: Noise, target: Any, *, lower: float = -inf, upper:
             rise = h[k + 1] - h[k] - slope[k + 1] * (x[k + 1] - x[k])
             z.append(x[k] + rise / (slope[k] - slope[k + 1]))
         z.append(upper)
-        heights = [[_exp_hull(h[k] + (end - x[k]) * slope[k]) for end in z[k : k + 2]] for k in range(count)]
-        masses = [(high - low) / s for (low, high), s in zip(heights, slope, strict=True)]
+        masses = [_mass(*z[k : k + 2], x[k], h[k], slope[k]) for k in range(count)]
         wanted = number(np.asarray(noise.place)[chain]) * sum(masses, number(0))
         j = 0
         while j < count - 1 and not masses[j] > wanted:
             wanted, j = wanted - masses[j], j + 1
-        draw = x[j] + (log(heights[j][0] + wanted * slope[j]) - h[j]) / slope[j]
+        draw = _inverse(wanted, z[j], x[j], h[j], slope[j])
         hull = h[j] + (draw - x[j]) * slope[j]
         place = sum(bool(draw > point) for point in x)
         chord = stated(-inf)
@@ -61,6 +60,24 @@ def _exp_hull(height: Any) -> Any:
     return number(0) if number(height).stated else exp(height)
 
 
+def _mass(left: Any, right: Any, x: Any, h: Any, slope: Any) -> Any:
+    """The integral of exp(h + (t - x) s); for s = 0 of as much of its series in s as two derivatives see."""
+    low, high = (_exp_hull(h + (end - x) * slope) for end in (left, right))
+    if not slope == 0:
+        return (high - low) / slope
+    growth = (right - left) * slope
+    return low * (right - left) * (1 + growth / 2 + growth * growth / 6)
+
+
+def _inverse(mass: Any, left: Any, x: Any, h: Any, slope: Any) -> Any:
+    """The point up to which the integral is so large; for s = 0 by the series of its logarithm."""
+    low = _exp_hull(h + (left - x) * slope)
+    if not slope == 0:
+        return x + (log(low + mass * slope) - h) / slope
+    growth = mass / low * slope
+    return left + mass / low * (1 - growth / 2 + growth * growth / 3)
+
+
 def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
     made = 0
     while made < 64:
@@ -76,7 +93,7 @@ def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
         bounded, slope = made % 5 == 4, state.gradient
         constants = {"lower": float(np.floor(x.min() - 1)), "upper": float(np.ceil(x.max() + 2))} if bounded else {}
         hull = bounded or (np.all(slope[..., 0] > 0.05) and np.all(slope[..., -1] < -0.05))
-        if not hull or np.any(np.abs(slope) < 0.05) or np.any(np.diff(x) < 0.25) or np.any(np.diff(slope) > -0.05):
+        if not hull or np.any(np.diff(x) < 0.25) or np.any(np.diff(slope) > -0.05):
             continue
         made += 1
         flags: tuple[str, ...] = ("HUGE_PARAMETER",) if wide else ()
@@ -93,3 +110,20 @@ def draw_step(rng: np.random.Generator) -> Iterator[Draw]:
         arguments |= {f"noise.{k}": np.asarray(v) for k, v in noise.items()}
         arguments |= {f"target.{k}": v for k, v in parameters.items()}
         yield Draw(arguments, {"target": name, **constants}, flags, 1 + len(flags))
+    for slope in (0.0, 5e-324, 2.0**-60, -(2.0**-40), 1e-12, -1e-6, 2.0**-10, -0.04):
+        for ends, points, level in (({}, (-1.25, 0.0, 1.5), 1), ({"lower": -1.5, "upper": 2.25}, (0.0, 1.5), 0)):
+            yield _level(rng, slope, ends, points, level)
+
+
+def _level(rng: np.random.Generator, slope: float, ends: dict[str, float], points: Any, level: int) -> Draw:
+    """A hull with a segment that is level, or nearly so, at the top of the density; the draw falls there or not."""
+    mean = short(rng.normal(), 5)
+    parameters = {"mean": np.array([mean]), "precision": np.array([[short(decades(rng, 0.5, 2), 5)]])}
+    state = start(mean + np.array(points), refengine.samplers.targets.gaussian.target(**parameters))
+    arguments = {f"state.{k}": np.array(v) for k, v in state._asdict().items()}
+    arguments["state.gradient"][level] = slope
+    arguments |= {f"noise.{k}": uniforms(rng, ()) for k in Noise._fields}
+    arguments |= {f"target.{k}": v for k, v in parameters.items()}
+    flags = ("NEAR_ROOT",) if slope == 0 else ("NEAR_ROOT", "CARRIED_STATE")
+    constants = {name: float(mean + end) for name, end in ends.items()}
+    return Draw(arguments, {"target": "gaussian", **constants}, flags, 3)

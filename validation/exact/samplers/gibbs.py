@@ -10,19 +10,20 @@ import numpy as np
 
 from refengine.samplers.gibbs import Info, Noise, State, Transition
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import sqrt
+from validation.exact.linear_algebra import eliminate, solve, square_root, symmetric
+from validation.exact.number import lift
 from validation.exact.samplers._cases import CHAINS, normals, usual
 from validation.exact.samplers.targets import gaussian
 
 
 def step(state: State, noise: Noise, target: Any, *, scan: str = "systematic", block_size: int = 1) -> Transition:
-    """x_B from the normal distribution with mean m_B - P_BB^-1 P_BR (x_R - m_R) and precision P_BB.
+    """x_B is normal with mean m_B + S_BR S_RR^-1 (x_R - m_R) and covariance S_BB - S_BR S_RR^-1 S_RB, S = P^-1.
 
     Source: robert-casella-2004, algorithm A.39
     """
     mean, precision = target.parameters
-    precision = (precision + precision.T) / 2
     size = len(mean)
+    covariance = solve(_factors(symmetric(precision)), np.asarray(lift(np.eye(size), variables=False)))
     blocks = [range(start, min(start + block_size, size)) for start in range(0, size, block_size)]
     after, told = np.array(state.position, dtype=object), np.array(state.position, dtype=object)
     updated = np.zeros(after.shape, dtype=bool)
@@ -32,46 +33,30 @@ def step(state: State, noise: Noise, target: Any, *, scan: str = "systematic", b
             order = [blocks[min(floor(float(np.asarray(noise.uniform)[chain]) * len(blocks)), len(blocks) - 1)]]
         x = after[chain]
         for block in order:
-            center, drawn = _conditional(x, np.asarray(noise.normal)[chain], mean, precision, block)
+            center, drawn = _conditional(x, np.asarray(noise.normal)[chain], mean, covariance, block)
             for i, j in enumerate(block):
                 told[chain][j], x[j], updated[chain][j] = center[i], drawn[i], True
     return Transition(State(after), Info(told, updated))
 
 
-def _conditional(x: Any, z: Any, mean: Any, precision: Any, block: range) -> tuple[list[Any], list[Any]]:
+def _conditional(x: Any, z: Any, mean: Any, covariance: Any, block: range) -> tuple[Any, Any]:
     """The mean of the block given the rest, and the draw that the normals make."""
     rest = [r for r in range(len(mean)) if r not in block]
-    lower = _cholesky([[precision[i, j] for j in block] for i in block])
-    pulls = [sum((precision[i, r] * (x[r] - mean[r]) for r in rest), 0) for i in block]
-    center = [mean[i] - pull for i, pull in zip(block, _upper(lower, _lower(lower, pulls)), strict=True)]
-    return center, [c + spread for c, spread in zip(center, _upper(lower, [z[i] for i in block]), strict=True)]
+    own, cross = covariance[np.ix_(block, block)], covariance[np.ix_(rest, block)]
+    center = mean[block]
+    if rest:
+        others = _factors(covariance[np.ix_(rest, rest)])
+        center = center + solve(others, x[rest] - mean[rest]) @ cross
+        own = own - cross.T @ solve(others, cross)
+    # an upper triangular square root, as that from the last coordinate to the first
+    root = square_root(_factors(own[::-1, ::-1]))[::-1, ::-1]
+    return center, center + root @ z[block]
 
 
-def _cholesky(matrix: list[list[Any]]) -> list[list[Any]]:
-    lower: list[list[Any]] = []
-    for i, row in enumerate(matrix):
-        lower.append([])
-        for j in range(i + 1):
-            rest = row[j] - sum((lower[i][k] * lower[j][k] for k in range(j)), 0)
-            lower[i].append(sqrt(rest) if i == j else rest / lower[j][j])
-    return lower
-
-
-def _lower(lower: list[list[Any]], right: list[Any]) -> list[Any]:
-    """L^-1 times a vector."""
-    found: list[Any] = []
-    for i, r in enumerate(right):
-        found.append((r - sum((lower[i][k] * found[k] for k in range(i)), 0)) / lower[i][i])
-    return found
-
-
-def _upper(lower: list[list[Any]], right: list[Any]) -> list[Any]:
-    """L^-T times a vector."""
-    size = len(right)
-    found: list[Any] = [0] * size
-    for i in range(size - 1, -1, -1):
-        found[i] = (right[i] - sum((lower[k][i] * found[k] for k in range(i + 1, size)), 0)) / lower[i][i]
-    return found
+def _factors(matrix: Any) -> Any:
+    factors = eliminate(matrix)
+    assert factors is not None  # the precisions drawn are positive definite
+    return factors
 
 
 def draw_step(rng: np.random.Generator) -> Iterator[Draw]:

@@ -10,6 +10,7 @@ import numpy as np
 from refengine.samplers import preconditioned_mala as sampler
 from refengine.samplers.preconditioned_mala import Info, Noise, State, Transition
 from validation.exact.draws import Draw, decades, short
+from validation.exact.linear_algebra import forward
 from validation.exact.number import log, pi, sqrt
 from validation.exact.samplers._cases import cases, epsilon_of, other_steps
 from validation.exact.samplers._metropolis import accepted, choose
@@ -45,15 +46,10 @@ def step(
 
 def _log_q(to: Any, start: Any, gradient: Any, epsilon: Any, lower: Any) -> Any:
     """The density at ``to`` of the normal distribution with mean start + eps C g and covariance 2 eps C."""
-    miss = list(np.moveaxis(to - start - (gradient @ (lower @ lower.T)) * epsilon, -1, 0))
-    size = len(miss)
-    solved: list[Any] = []
-    for i in range(size):
-        known = sum(solved[j] * lower[i, j] for j in range(i))
-        solved.append((miss[i] - known) * (1 / lower[i, i]))
-    determinant = sum(log(lower[i, i]) for i in range(size))
-    constant = -(size * log(4 * pi() * epsilon) / 2 + determinant)
-    return sum(-(part * part) * (1 / (4 * epsilon)) for part in solved) + constant
+    miss = np.moveaxis(to - start - (gradient @ (lower @ lower.T)) * epsilon, -1, 0)
+    solved = forward(lower, miss)
+    constant = -(len(lower) * log(4 * pi() * epsilon) / 2 + log(np.diag(lower)).sum())
+    return -(solved * solved).sum(axis=0) * (1 / (4 * epsilon)) + constant
 
 
 def _shared(rng: np.random.Generator, size: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from validation.exact.samplers._metropolis import accepted
 
 
 def step(state: State, noise: Noise, target: Any, *, a: float = 2.0) -> Transition:
-    """y = c - z (c - x), accepted if u < z^(D-1) pi(y) / pi(x).
+    """y = c - z (c - x), accepted by the densities of both states and of both factors, z and 1 / z, and the Jacobian.
 
     Source: goodman-weare-2010, eq. 7
     """
@@ -34,12 +34,22 @@ def step(state: State, noise: Noise, target: Any, *, a: float = 2.0) -> Transiti
             z, c = base * base / limit, position[(*ensemble, partner)]
             y = c - (c - position[at]) * z
             found = number(target.log_density(y, *target.parameters))
-            ratio[at] = (shape[-1] - 1) * log(z) + found - density[at]
+            ratio[at] = (found + _log_g(1 / z) + _log_jacobian(z, shape[-1])) - (density[at] + _log_g(z))
             factor[at], proposals[at], there[at] = z, y, found
             decisions[at] = bool(accepted(noise.uniform[at], ratio[at])[()])
             if decisions[at]:
                 position[at], density[at] = y, found
     return Transition(State(position, density), Info(factor, proposals, there, ratio, decisions))
+
+
+def _log_g(z: Any) -> Any:
+    """The density of the factor, 1 / sqrt(z), without its normaliser."""
+    return -log(z) / 2
+
+
+def _log_jacobian(z: Any, size: int) -> Any:
+    """Of (x, z) -> (y, 1 / z), triangular: dy/dx = z for every coordinate, and d(1/z)/dz = -1 / z^2."""
+    return sum((log(z) for _ in range(size)), log(1 / (z * z)))
 
 
 def draw_step(rng: np.random.Generator) -> Iterator[Draw]:

@@ -152,15 +152,21 @@ def _center_weights(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, row
 def _meet(
     t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, b: int, key_head: int, a: int, c: int
 ) -> None:
-    """The keys of part a and the queries of part c, with all heads that read these keys."""
+    """The keys of part a and the queries of part c, with all heads that read these keys.
+
+    It adds to its own keys' rows of dk and dv, and its own queries' of dq, dbias and ``y.residue``. ``turned`` holds a
+    block's scaled queries (D, rows) and, for an average, its cotangents (V, rows): transposed once a block, since
+    `accumulate` wants the rows of its right factor in C order.
+    """
     group = t.q.shape[1] // t.k.shape[1]
     tiles, part = np.empty((3, t.rows * TILE), t.q.dtype), np.empty(t.rows, t.q.dtype)
-    turned = np.empty((t.q.shape[3] + y.g.shape[3], t.rows), t.q.dtype)
+    width = y.g.shape[3] if y.kind == ATTENTION else 0
+    turned = np.empty((t.q.shape[3] + width) * t.rows, t.q.dtype)
     for h in range(key_head * group, (key_head + 1) * group):
         for i0 in range(_start(t.q, t.rows, c, t.parts), _start(t.q, t.rows, c + 1, t.parts), t.rows):
             rows = min(t.rows, t.q.shape[2] - i0)
-            queries = matrix(turned.reshape(turned.size), t.q.shape[3], rows)
-            g = matrix(turned.reshape(turned.size)[queries.size :], y.g.shape[3] if y.kind == ATTENTION else 0, rows)
+            queries = matrix(turned, t.q.shape[3], rows)
+            g = matrix(turned[queries.size :], width, rows)
             transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
             if y.kind == ATTENTION:
                 transpose(g, y.g[b, h, i0 : i0 + rows], 1)
@@ -175,17 +181,16 @@ def _meet(
                         add_product(dv[b, key_head, j0 : j0 + columns], p, y.g[b, h, i0 : i0 + rows], x.finite)
                     if t.softcap > 0 and t.after_bias:
                         _times_slope(ds, slope)
-                    if t.has_bias:
+                    if dbias.size:
                         for r in range(rows):
                             # a bias that all queries share needs one sum a block, not a row a query
                             row = i0 + r if dbias.shape[2] == t.q.shape[2] else i0 // t.rows
                             dbias[b, h, row, j0 : j0 + columns] += ds[:, r]
                     if t.softcap > 0 and not t.after_bias:
                         _times_slope(ds, slope)
-                    elif t.softcap == 0:
-                        residue = y.residue[b, h, i0 : i0 + rows]
-                        for r in range(rows):
-                            residue[r] += part[r]
+                    residue = y.residue[b, h, i0 : i0 + rows]
+                    for r in range(rows):
+                        residue[r] += part[r]
                     add_product(dk[b, key_head, j0 : j0 + columns], ds, t.q[b, h, i0 : i0 + rows], x.finite)
                     keys = t.k[b, key_head, j0 : j0 + columns]
                     add_product(dq[b, h, i0 : i0 + rows], ds.T, keys, x.finite)

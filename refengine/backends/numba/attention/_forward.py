@@ -1,12 +1,13 @@
-"""Attention by tiles, in memory that grows with Q + K: no row of weights is ever stored.
+"""Attention by tiles, in memory that grows with Q + K: no row of weights is ever stored (but the cotangent of a bias).
 
 A forward sweep keeps for every query its best key, that key's score, and the *rest*: the sum of the other exponentials
 relative to the best one's, and the values that they carry. So log-sum-exp is ``largest + log1p(rest)``, and what
 cancels when one weight is nearly 1 is never formed. `_backward` recomputes the weights tile by tile from ``largest``
 and ``rest``: a log-sum-exp in one number would cost the digits of large scores.
 
-Every task owns what it writes, a block of queries or of keys, and goes through its tiles in order: results do not
-depend on the number of threads. Tiles are small enough for a BLAS to run each in the thread that asks.
+Every task owns what it writes, its rows of the caller's arrays and tiles of its own, and goes through its tiles in
+order: results do not depend on the number of threads. Products of tiles are made in blocks that stay in registers
+(`_products`); no BLAS takes part.
 """
 
 from __future__ import annotations
@@ -122,6 +123,11 @@ def _exponentials(s: Any, largest: Any, part: Any) -> None:
 
 @numba.njit(cache=True)
 def _forward_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) -> None:
+    """One block of queries against all its keys.
+
+    It writes its own rows of ``z`` and ``out``; two tiles (scores, and slopes of a cap), the scaled queries, (D, rows)
+    as products of tiles read them, and one number a row for the best keys and one for sums are made here.
+    """
     rows = min(t.rows, t.q.shape[2] - i0)
     values = x.v[b, h // (t.q.shape[1] // t.k.shape[1])]
     tiles = np.empty((2, t.rows * TILE), t.q.dtype)

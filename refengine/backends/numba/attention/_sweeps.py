@@ -20,9 +20,17 @@ MODERATE = 1e7  # the largest numbers in them: products of four, and sums of man
 PIECES = 64  # tasks at a time on the way back: more than most machines have cores
 
 
+@np.errstate(all="ignore")
 def shaped(out: np.ndarray, c: Checked) -> np.ndarray:
     """The averages (..., H, Q, V) in the dtype of the result."""
     return of_queries(c, out.reshape(*c.shape[:-1], out.shape[-1])).astype(c.dtype, copy=False)
+
+
+@np.errstate(all="ignore")
+def log_sum_exp_of(z: Sums, c: Checked) -> np.ndarray:
+    """The log-sum-exps (..., H, Q) in the dtype of the result; -inf where a query attends to no key."""
+    found: np.ndarray = z.largest + np.log1p(z.rest)
+    return found.reshape(c.shape[:-1]).astype(c.dtype, copy=False)
 
 
 def of_queries(c: Checked, rows: np.ndarray) -> np.ndarray:
@@ -30,9 +38,10 @@ def of_queries(c: Checked, rows: np.ndarray) -> np.ndarray:
     return rows if c.query_mask is None else np.where(c.query_mask[..., None], rows, 0)
 
 
+@np.errstate(all="ignore")
 def swept(c: Checked, options: Options, place: int | None = None) -> tuple[Scores, Values, Sums, np.ndarray]:
     """What the kernels read, and the result of the forward sweep."""
-    dtype = _dtype_of_tiles(c)
+    dtype = _dtype_of_tiles(c, options)
     t, x = _scores(c, options, place, dtype), _values(c, options, dtype)
     rows = t.q.shape[:3]
     z = Sums(
@@ -49,23 +58,33 @@ def swept(c: Checked, options: Options, place: int | None = None) -> tuple[Score
     return t, x, z, out
 
 
+@np.errstate(all="ignore")
 def swept_back(
     c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.ndarray, of_sum: Any = 0
 ) -> tuple[np.ndarray, ...]:
-    """dq, dk, dv and dbias in the shapes of the arguments; ``of_sum`` is a cotangent of log-sum-exp beside g."""
+    """dq, dk, dv and dbias in the shapes of the arguments; ``of_sum`` is a cotangent of log-sum-exp beside g.
+
+    dbias needs memory for (B, H, Q, K) numbers, or (B, H, blocks of queries, K) of a bias that queries share. A bias of
+    one number for all keys needs none: it moves log-sum-exp by itself and no weight, whatever rounding says, unless a
+    cap comes in between.
+    """
     g, bias = c.arrays["g"], c.arrays["bias"]
     g = _with_batch(of_queries(c, g[..., None] if kind == LOG_SUM_EXP else g), c.shape[:-3], t.q.dtype)
     share, shift, mean = np.zeros((3, *t.q.shape[:3]), t.q.dtype)
     y = Incoming(kind, g, out, share, shift, mean, np.zeros(t.q.shape[:3]))
     dq, dk, dv = (np.zeros(a.shape, a.dtype) for a in (t.q, t.k, x.v))
     sums = t.q.shape[2] if t.bias.shape[2] == t.q.shape[2] else -(-t.q.shape[2] // t.rows)
-    dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2]) if t.has_bias else (0, 0, 0, 0))
+    alike = bias is not None and bias.shape[-1:] != c.shape[-1:] and not (t.softcap and t.after_bias)
+    dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2] if t.has_bias and not alike else 0))
     center(t, x, z, y)
-    y.mean[:] -= np.reshape(of_sum, t.q.shape[:3] if np.ndim(of_sum) else ())
-    y.residue[:] -= np.reshape(of_sum, t.q.shape[:3] if np.ndim(of_sum) else ())
+    of_rows = np.where(z.best < 0, 0.0, np.reshape(of_sum, t.q.shape[:3] if np.ndim(of_sum) else ()))
+    y.mean[:] -= of_rows
+    y.residue[:] -= of_rows
     for turn in range(t.parts):
         backward(t, x, z, y, dq, dk, dv, dbias, turn)
     finish(t, x, z, y, dq)
+    if alike:
+        dbias = (y.residue if kind == LOG_SUM_EXP else of_rows + 0 * y.residue)[..., None]  # nan stays nan
     dk *= t.scale
     batch = c.shape[:-3]
     dq = of_queries(c, dq.reshape(*batch, *dq.shape[1:])).reshape(dq.shape)
@@ -112,13 +131,15 @@ def _values(c: Checked, options: Options, dtype: Any) -> Values:
     return Values(v, _compact(c.keep_mask, c, np.bool_), has_keep, raised, finite, rule == "mean", rule == "nan")
 
 
-def _dtype_of_tiles(c: Checked) -> Any:
+def _dtype_of_tiles(c: Checked, options: Options) -> Any:
     """Averages of float32 arrays are multiplied in float32 where that pays, and nothing in them can overflow.
 
-    Then weights below 2^-126, of scores more than 87 under the largest, have few digits, and none below 2^-149.
+    The factors of a product in the gradients are three of q, k, v, g, and c / rho, scale over keep probability. What
+    lies below 2^-126 has few digits then, and none below 2^-149: so weights of scores more than 87 under the largest.
     """
     single = "v" in c.arrays and np.dtype(c.dtype) == np.float32 and c.shape[-2] * c.shape[-1] >= MANY
-    arrays = (a for name in "qkvg" if (a := c.arrays.get(name)) is not None and a.size)
+    single = single and max(abs(c.scale), 1.0) < MODERATE * options.keep_probability
+    arrays = (a for name in (*"qkvg", "g_log_sum_exp") if (a := c.arrays.get(name)) is not None and a.size)
     return np.float32 if single and all(max(a.max(), -a.min()) < MODERATE for a in arrays) else np.float64
 
 

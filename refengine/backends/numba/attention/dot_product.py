@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from refengine.attention import dot_product as reference
-from refengine.attention._arguments import Checked, Options, check, check_cotangent
+from refengine.attention._arguments import Options, check, check_cotangent
 from refengine.attention.dot_product import *
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.attention._backward import ATTENTION, LOG_SUM_EXP, WEIGHTS, fill_weights
-from refengine.backends.numba.attention._sweeps import of_queries, shaped, swept, swept_back
+from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_back
 
 
 @kernel_of(reference.attention)
@@ -64,8 +64,7 @@ def attention_value_and_vjp(
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
     t, x, z, out = swept(c, options)
     dq, dk, dv, dbias = swept_back(c, ATTENTION, t, x, z, out)
-    value = shaped(out, c)
-    return value, ((dq, dk, dv) if bias is None else (dq, dk, dv, _of_shift(dbias, c, options)))
+    return shaped(out, c), ((dq, dk, dv) if bias is None else (dq, dk, dv, dbias))
 
 
 @kernel_of(reference.attention_vjp)
@@ -116,7 +115,7 @@ def weights(
     t, x, z, _ = swept(c, options)
     out = np.empty((*t.q.shape[:-1], c.shape[-1]))
     fill_weights(t, x, z, out)
-    return of_queries(c, out.reshape(c.shape)).astype(c.dtype, copy=False)
+    return shaped(out, c)
 
 
 @kernel_of(reference.weights_vjp)
@@ -142,7 +141,7 @@ def weights_vjp(
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
     dq, dk, _, dbias = swept_back(c, WEIGHTS, *swept(c, options))
-    return (dq, dk) if bias is None else (dq, dk, _of_shift(dbias, c, options))
+    return (dq, dk) if bias is None else (dq, dk, dbias)
 
 
 @kernel_of(reference.log_sum_exp)
@@ -165,7 +164,7 @@ def log_sum_exp(
     )
     c = check(options, q=q, k=k, bias=bias)
     _, _, z, _ = swept(c, options)
-    return (z.largest + np.log1p(z.rest)).reshape(c.shape[:-1]).astype(c.dtype, copy=False)
+    return log_sum_exp_of(z, c)
 
 
 @kernel_of(reference.log_sum_exp_vjp)
@@ -191,11 +190,3 @@ def log_sum_exp_vjp(
     check_cotangent(c.arrays["g"], c.shape[:-1])
     dq, dk, _, dbias = swept_back(c, LOG_SUM_EXP, *swept(c, options))
     return (dq, dk) if bias is None else (dq, dk, dbias)
-
-
-def _of_shift(dbias: np.ndarray, c: Checked, options: Options) -> np.ndarray:
-    """The sum over all keys of a row is 0, whatever rounding says, unless a cap comes in between."""
-    if options.softcap is not None and options.softcap_order == "after_bias":
-        return dbias
-    constant_in_row = c.shape[-1] != (dbias.shape or (0,))[-1]
-    return np.where(np.isnan(dbias), np.nan, 0.0).astype(dbias.dtype) if constant_in_row else dbias

@@ -8,7 +8,6 @@ from typing import Any
 import numba
 import numpy as np
 
-from refengine._arrays import unbroadcast
 from refengine.attention import ring as reference
 from refengine.attention._arguments import Options
 from refengine.attention.ring import *
@@ -16,7 +15,7 @@ from refengine.attention.ring import check_part, checked
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel, sealed
 from refengine.backends.numba.attention._backward import ATTENTION
-from refengine.backends.numba.attention._sweeps import shaped, swept, swept_back
+from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_back
 from refengine.backends.numba.attention._tiles import inner
 
 
@@ -39,7 +38,7 @@ def part(
     options = Options(mask, causal, "top_left", window, scale, softcap, "zero", keep_mask, keep_probability)
     c = check_part(options, place, q=q, k=k, v=v, bias=bias)
     _, _, z, out = swept(c, options, place)
-    return Partial(shaped(out, c), _log_sum_exp(z, c))
+    return Partial(shaped(out, c), log_sum_exp_of(z, c))
 
 
 @kernel_of(reference.part_value_and_vjp)
@@ -62,13 +61,10 @@ def part_value_and_vjp(
     options = Options(mask, causal, "top_left", window, scale, softcap, "zero", keep_mask, keep_probability)
     c = check_part(options, place, q=q, k=k, v=v, bias=bias, g=g)
     t, x, z, out = swept(c, options, place)
-    of_sum = c.arrays["g_log_sum_exp"]
-    *found, dbias = swept_back(c, ATTENTION, t, x, z, out, of_sum)
+    *found, dbias = swept_back(c, ATTENTION, t, x, z, out, c.arrays["g_log_sum_exp"])
     if dbias is not None:
-        alike = c.arrays["bias"].shape[-1:] != c.shape[-1:]  # one number for all keys: their weights add up to 1
-        of_rows = np.where(z.best < 0, 0, of_sum.reshape(z.best.shape) + 0 * z.rest).reshape(*of_sum.shape, 1)
-        found.append(unbroadcast(of_rows, c.arrays["bias"], c.dtype) if alike else dbias)
-    return Partial(shaped(out, c), _log_sum_exp(z, c)), tuple(found)
+        found.append(dbias)
+    return Partial(shaped(out, c), log_sum_exp_of(z, c)), tuple(found)
 
 
 @kernel_of(reference.part_vjp)
@@ -169,14 +165,9 @@ def _merge_row(
             for d in range(g.size):
                 value[d] += w * outputs[p, d]
                 doutputs[p, d] = w * g[d]
-            dsums[p] = 0 if p == best else inner(g, outputs[p]) - of_best
+            dsums[p] = inner(g, outputs[p]) - of_best  # of the best exactly 0, or nan
             mean += w * dsums[p]
     for p in range(sums.size):
         if sums[p] != -inf:
             w = (1.0 if p == best else exp(sums[p] - sums[best])) / (1 + rest)
             dsums[p] = w * (dsums[p] - mean) + w * of_sum
-
-
-def _log_sum_exp(z: Any, c: Any) -> np.ndarray:
-    value: np.ndarray = z.largest + np.log1p(z.rest)
-    return value.reshape(c.shape[:-1]).astype(c.dtype, copy=False)

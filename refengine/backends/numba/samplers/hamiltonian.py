@@ -23,7 +23,7 @@ from refengine.backends.numba.samplers._walk import Walk, metric_cotangent
 from refengine.samplers import hamiltonian as reference
 from refengine.samplers._leapfrog import inverse_mass
 from refengine.samplers.hamiltonian import *
-from refengine.samplers.mala import check_hessian
+from refengine.samplers.targets._target import check_hessian
 
 
 class Constants(NamedTuple):

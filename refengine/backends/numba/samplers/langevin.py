@@ -18,7 +18,8 @@ from refengine.backends.numba.samplers._chains import (
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import langevin as reference
 from refengine.samplers.langevin import *
-from refengine.samplers.mala import check_hessian, epsilon_of
+from refengine.samplers.mala import epsilon_of
+from refengine.samplers.targets._target import check_hessian
 
 
 class Constants(NamedTuple):

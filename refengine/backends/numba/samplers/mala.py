@@ -20,6 +20,7 @@ from refengine.backends.numba.samplers._chains import (
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import mala as reference
 from refengine.samplers.mala import *
+from refengine.samplers.targets._target import check_hessian
 
 
 class Constants(NamedTuple):
@@ -37,7 +38,7 @@ def step(state, noise, target, *, step_size, step_size_convention="epsilon"):
 @kernel_of(reference.step_value_and_vjp)
 def step_value_and_vjp(g, state, noise, target, *, step_size, step_size_convention="epsilon"):
     given = {"step_size": step_size, "step_size_convention": step_size_convention}
-    reference.check_hessian(target)
+    check_hessian(target)
     found = walk.step_and_cotangents(_back, g, state, noise, target, **given)
     return reference.step_value_and_vjp(g, state, noise, target, **given) if found is None else found
 

@@ -20,7 +20,7 @@ from refengine.backends.numba.samplers._chains import (
 from refengine.backends.numba.samplers._walk import Walk, metric_cotangent
 from refengine.samplers import underdamped_langevin as reference
 from refengine.samplers._leapfrog import inverse_mass
-from refengine.samplers.mala import check_hessian
+from refengine.samplers.targets._target import check_hessian
 from refengine.samplers.underdamped_langevin import *
 
 

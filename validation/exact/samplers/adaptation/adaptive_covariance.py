@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from refengine.samplers.adaptation.adaptive_covariance import Path
+from refengine.samplers.adaptation.adaptive_covariance import Course
 from validation.exact.draws import Draw
 from validation.exact.number import number
 from validation.exact.samplers.adaptation._positions import identity, mean, positions, scatter
 
 
-def adapt(position: Any, *, factor: Any, regularization: Any) -> Path:
+def adapt(position: Any, *, factor: Any, regularization: Any) -> Course:
     """s_d cov + s_d eps I, with a covariance of 0 for one position.
 
     Source: haario-2001, eq. 2
@@ -26,7 +26,7 @@ def adapt(position: Any, *, factor: Any, regularization: Any) -> Path:
         spread = scatter(beginning) * (1 / number(max(t - 1, 1)))
         means.append(mean(beginning))
         covariances.append(spread * scale + identity(size) * (scale * regularization))
-    return Path(np.stack(means, axis=-2), np.stack(covariances, axis=-3))
+    return Course(np.stack(means, axis=-2), np.stack(covariances, axis=-3))
 
 
 def draw_adapt(rng: np.random.Generator) -> Iterator[Draw]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refengine.samplers.adaptation.dual_averaging import Path
+from refengine.samplers.adaptation.dual_averaging import Course
 from validation.exact.draws import Draw, decades, short
 from validation.exact.number import log, number, sqrt
 from validation.exact.samplers.adaptation._streams import acceptances, powers
@@ -16,7 +16,7 @@ from validation.exact.samplers.adaptation._streams import acceptances, powers
 
 def adapt(
     acceptance: Any, step_size: Any, *, target: Any, gamma: Any, t0: Any, kappa: Any, average: str = "new"
-) -> Path:
+) -> Course:
     """The error is the sum of all errors over m + t0; the average weighs every iterate by what later ones left of it.
 
     Source: hoffman-gelman-2014, algorithm 5
@@ -32,7 +32,7 @@ def adapt(
     for m in range(1, count + 1):
         weights = [eta[i] * prod((1 - later for later in eta[i + 1 : m]), start=number(1)) for i in range(m)]
         rows.append((used[..., :m] * np.array(weights, dtype=object)).sum(-1))
-    return Path(x, np.stack(rows, axis=-1), error)
+    return Course(x, np.stack(rows, axis=-1), error)
 
 
 def draw_adapt(rng: np.random.Generator) -> Iterator[Draw]:

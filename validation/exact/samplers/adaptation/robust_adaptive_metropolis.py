@@ -1,4 +1,4 @@
-"""The factors by Cholesky's algorithm from the products that define them."""
+"""The factors by elimination from the products that define them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from validation.exact.draws import Draw, decades, short
-from validation.exact.number import number, power, sqrt
+from validation.exact.linear_algebra import eliminate, square_root
+from validation.exact.number import number, power
 from validation.exact.samplers.adaptation._positions import identity
 
 
@@ -34,18 +35,9 @@ def _next(s: Any, alpha: Any, z: Any, m: int, target: Any, exponent: Any) -> Any
     square = sum((x * x for x in z), start=number(0))
     weight = rate * (alpha - target) / square
     middle = identity(size) + np.outer(z, z) * weight
-    return _cholesky(s @ middle @ s.T)
-
-
-def _cholesky(a: Any) -> Any:
-    size = len(a)
-    factor = np.asarray(identity(size) * 0)
-    for j in range(size):
-        factor[j, j] = sqrt(a[j, j] - sum((factor[j, k] * factor[j, k] for k in range(j)), start=number(0)))
-        for i in range(j + 1, size):
-            rest = a[i, j] - sum((factor[i, k] * factor[j, k] for k in range(j)), start=number(0))
-            factor[i, j] = rest / factor[j, j]
-    return factor
+    factors = eliminate(s @ middle @ s.T)
+    assert factors is not None  # 1 + rate (alpha - target) > 0
+    return square_root(factors)
 
 
 def draw_adapt(rng: np.random.Generator) -> Iterator[Draw]:
