@@ -22,7 +22,7 @@ class _Walked(NamedTuple):
     noise: Any
     info: Any
     constants: Any
-    target: Compiled
+    target: Compiled | None
     over: tuple[int, ...]
     dtype: Any
 
@@ -125,7 +125,7 @@ class Walk:
         fields = kinds.State._fields * self.stateful + kinds.Noise._fields
         counts = 0, len(fields) - len(kinds.Noise._fields), len(kinds.Noise._fields), len(named)
         before, drawn, shared = (arrays[i:j] for i, j in pairwise(accumulate(counts)))
-        target = rest[0] if self.targeted else None
+        target: Any = rest[0] if self.targeted else None
         self.check(target, kinds.State(*before) if self.stateful else None)
         constants = self.constants(*shared, **given)
         target = compiled(target, arrays[0]) if self.targeted else None

@@ -16,6 +16,7 @@ from refengine.backends.numba.samplers.hamiltonian import fly
 from refengine.samplers import ghmc as reference
 from refengine.samplers._leapfrog import inverse_mass
 from refengine.samplers.ghmc import *
+from refengine.samplers.hamiltonian import length_of
 
 
 class Constants(NamedTuple):
@@ -61,7 +62,7 @@ def step(
 def _constants(metric, *, step_size, persistence, steps, on_reject, metric_convention, divergence_threshold):
     with np.errstate(all="ignore"):
         w = writeable(inverse_mass(np, metric, metric_convention))
-    length, shares = reference.length_of(step_size, steps), reference.mixture(persistence)
+    length, shares = length_of(step_size, steps), reference.mixture(persistence)
     threshold = check_number("divergence_threshold", divergence_threshold)
     return Constants(w, *length, *shares, reference.kept_sign(on_reject), threshold)
 

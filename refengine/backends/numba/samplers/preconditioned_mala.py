@@ -1,4 +1,7 @@
-"""MALA with a preconditioner in one compiled loop over chains, by triangular products."""
+"""MALA with a preconditioner in one compiled loop over chains.
+
+Products with the triangle take its zeros along, so that nan and infinity go where they go in a product of matrices.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,10 @@ def _constants(factor, *, step_size, step_size_convention):
 
 @numba.njit(cache=True)
 def transposed(lower, vector, result):
-    """The product of the upper triangle L' with a vector."""
+    """The product of L' with a vector."""
     for i in range(vector.size):
         total = 0.0
-        for j in range(i, vector.size):
+        for j in range(vector.size):
             total += lower[j, i] * vector[j]
         result[i] = total
 
@@ -67,7 +70,7 @@ def advance(target, state, noise, info, constants, b, t, pulls):
         moved[i] = epsilon * pull_x[i] + 2 * a * z[i]
     for i in range(x.size):
         shift = 0.0
-        for j in range(i + 1):
+        for j in range(x.size):
             shift += lower[i, j] * moved[j]
         y[i] = x[i] + shift
     at_y = log_density_at(target, y)

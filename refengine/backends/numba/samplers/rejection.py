@@ -30,7 +30,8 @@ def step(state, noise, target, loc, scale, *, log_bound):
 
 
 def _constants(loc, scale, *, log_bound):
-    return Constants(*normal_proposal(loc, scale), reference.bound_of(log_bound))
+    loc, scale, log_peak = normal_proposal(loc, scale)
+    return Constants(loc, scale, log_peak, reference.bound_of(log_bound))
 
 
 def normal_proposal(loc, scale):
