@@ -10,6 +10,7 @@ import numpy as np
 
 from refengine._arrays import check_number
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import accepts, log_density_at, loop_over_chains, writeable
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.backends.numba.samplers.hamiltonian import fly
@@ -57,6 +58,9 @@ def step(
         metric_convention=metric_convention,
         divergence_threshold=divergence_threshold,
     )
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 def _constants(metric, *, step_size, persistence, steps, on_reject, metric_convention, divergence_threshold):

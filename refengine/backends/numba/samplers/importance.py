@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numba
 
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import log_density_at, loop_over_chains
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.backends.numba.samplers._weights import weigh
@@ -26,6 +27,9 @@ class Constants(NamedTuple):
 @kernel_of(reference.step)
 def step(noise, target, loc, scale):
     return walk.step(None, noise, target, loc, scale)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 @numba.njit(cache=True)

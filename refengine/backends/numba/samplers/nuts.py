@@ -16,6 +16,7 @@ import numpy as np
 
 from refengine._arrays import check_number, check_option
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import gradient_at, log_density_at, loop_over_chains, writeable
 from refengine.backends.numba.samplers._intervals import INNER, P_FAR, P_NEAR, Q_FAR, Q_NEAR, joined, weighed
 from refengine.backends.numba.samplers._walk import Walk
@@ -85,6 +86,9 @@ def step(
         metric_convention=metric_convention,
         divergence_threshold=divergence_threshold,
     )
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 def _constants(metric, *, step_size, turn, metric_convention, divergence_threshold):

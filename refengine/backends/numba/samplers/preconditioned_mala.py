@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import (
     accepts,
     gradient_at,
@@ -38,6 +39,9 @@ class Constants(NamedTuple):
 @kernel_of(reference.step)
 def step(state, noise, target, factor, *, step_size, step_size_convention="epsilon"):
     return walk.step(state, noise, target, factor, step_size=step_size, step_size_convention=step_size_convention)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 def _constants(factor, *, step_size, step_size_convention):

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import accepts, log_density_at, loop_over_chains, writeable
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.samplers import rejection as reference
@@ -27,6 +28,9 @@ class Constants(NamedTuple):
 @kernel_of(reference.step)
 def step(state, noise, target, loc, scale, *, log_bound):
     return walk.step(state, noise, target, loc, scale, log_bound=log_bound)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 def _constants(loc, scale, *, log_bound):

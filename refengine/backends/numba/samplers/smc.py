@@ -10,6 +10,7 @@ import numpy as np
 
 from refengine._arrays import check_option
 from refengine.backends._kernel import kernel_of
+from refengine.backends.numba.samplers._by_chain import by_chain
 from refengine.backends.numba.samplers._chains import accepts, log_density_at, loop_over_chains
 from refengine.backends.numba.samplers._walk import Walk
 from refengine.backends.numba.samplers._weights import SCHEMES, choose_ancestors, weigh
@@ -31,6 +32,9 @@ class Constants(NamedTuple):
 def step(state, noise, target, *, before, after, scale, threshold=0.5, scheme="systematic"):
     given = {"before": before, "after": after, "scale": scale, "threshold": threshold, "scheme": scheme}
     return walk.step(state, noise, target, **given)
+
+
+step_vjp = by_chain(reference.step_vjp)
 
 
 def _constants(*, before, after, scale, threshold, scheme):
