@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import refengine
-from refengine.backends.numba.samplers._chains import compiled
-from refengine.samplers import Target, diagnostics, nuts
-from refengine.samplers import run as reference_run
+from refengine.samplers import diagnostics
 from refengine.samplers.adaptation import dual_averaging, welford
 from validation.posteriors.known import Posterior
 
@@ -26,7 +23,7 @@ class Plan(NamedTuple):
     draws: int
 
 
-PLANS = {"hamiltonian": Plan(64, 120, 250), "nuts": Plan(8, 60, 100), "mala": Plan(64, 180, 600)}
+PLANS = {"hamiltonian": Plan(64, 120, 250), "nuts": Plan(32, 120, 200), "mala": Plan(64, 180, 600)}
 ACCEPTANCE = {"hamiltonian": 0.9, "nuts": 0.85, "mala": 0.8}
 """Above the usual values: where the noise is small the steps have to be, or a chain stays there for long."""
 DEPTH = 6
@@ -55,8 +52,6 @@ def score(posterior: Posterior, sampler: str, plan: Plan, rng: np.random.Generat
     began = time.perf_counter()
     samplers = refengine.backend(backend).samplers
     module, target = getattr(samplers, sampler), posterior.target(samplers.targets)
-    if sampler == "nuts" and module.step is nuts.step and samplers.run is reference_run:
-        target = _by_the_chain(target, posterior.start)
     spread = rng.standard_normal((plan.chains, posterior.start.size))
     state = module.init(posterior.start + posterior.width * spread, target)
     noise = partial(module.noise, max_depth=DEPTH) if sampler == "nuts" else module.noise
@@ -96,20 +91,6 @@ def _warmed_up(
             within = np.mean(welford.estimate(moments).covariance, axis=0)
             metric = np.diag(within).copy()
     return _kernel(sampler, module, target, metric, step_size), state
-
-
-def _by_the_chain(target: Target, position: np.ndarray) -> Target:
-    """The target's compiled functions of one chain: a tree that grows in Python calls them at every leaf."""
-    built_in = compiled(target, position).built_in
-    chain = import_module(type(built_in).__module__)
-
-    def at(function: Callable[..., Any], x: np.ndarray) -> Any:
-        return function(x, built_in) if x.ndim == 1 else np.array([function(row, built_in) for row in x])
-
-    return Target(
-        lambda x: at(chain.chain_log_density, x),
-        lambda x: at(chain.chain_gradient, x),
-    )
 
 
 def _kernel(sampler: str, module: Any, target: Any, metric: np.ndarray, step_size: float) -> Callable[..., Any]:
