@@ -108,8 +108,8 @@ def step(state: State, noise: Noise, target: Target, *, lower: float = -inf, upp
     >>> float(info.draw), float(info.hull), float(info.chord), bool(info.accepted), state.abscissae.tolist()
     (0.0, 0.5, -0.5, True, [-1.0, 0.0, 1.0])
     """
-    _, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
-    return cast(_step(target, *_ends(lower, upper), *arrays)[0], dtype)
+    _, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
+    return cast(_step(target, *ends_of(lower, upper), *arrays)[0], dtype)
 
 
 def step_vjp(
@@ -129,10 +129,10 @@ def step_vjp(
     Before that :math:`\bar x^*` collects what arrives through hull, chord, log density and slope at :math:`x^*`.
     TypeError where the target has no ``gradient_vjp``.
     """
-    xp, dtype, *arrays = inputs(_LAYOUT, state=(state, State), noise=(noise, Noise))
+    xp, dtype, *arrays = inputs(LAYOUT, state=(state, State), noise=(noise, Noise))
     x, h, slope, v, _ = arrays
     check_hessian(target)
-    value, hull = _step(target, *_ends(lower, upper), *arrays)
+    value, hull = _step(target, *ends_of(lower, upper), *arrays)
     (after, told), info = cotangents(g, value), value.info
     draw = info.draw[..., None]
     with np.errstate(all="ignore"):
@@ -153,7 +153,7 @@ def step_vjp(
     return cast(State(to_x, to_h, to_slope), dtype), cast(to_noise, dtype)
 
 
-_LAYOUT = {"abscissae": "K", "log_density": "K", "gradient": "K"}
+LAYOUT = {"abscissae": "K", "log_density": "K", "gradient": "K"}
 
 
 class _Hull(NamedTuple):
@@ -168,7 +168,7 @@ class _Hull(NamedTuple):
     slope_there: Array
 
 
-def _ends(lower: float, upper: float) -> tuple[float, float]:
+def ends_of(lower: float, upper: float) -> tuple[float, float]:
     ends = check_number("lower", lower), check_number("upper", upper)
     if not ends[0] < ends[1]:
         raise ValueError(f"lower must be below upper, got {lower!r} and {upper!r}")
