@@ -10,7 +10,7 @@ import pytest
 import refengine
 from refengine.backends.numba.samplers import _chains
 from refengine.backends.numba.samplers._weights import precise_sum
-from refengine.samplers import Target, importance, nuts, sir
+from refengine.samplers import Target, adaptive_rejection, importance, nuts, sir
 from refengine.samplers.targets import gaussian
 from tests.test_samplers import leaves
 
@@ -291,3 +291,16 @@ def test_sums_of_weights_do_not_lose_digits():
     values = np.exp(np.random.default_rng(10).normal(size=100_000) * 5)
     assert abs(precise_sum(values) - fsum(values)) <= np.spacing(fsum(values))
     assert precise_sum(np.array([1.0, np.inf, 2.0])) == np.inf
+
+
+def test_adaptive_rejection_on_functions_of_a_user(monkeypatch):
+    """Hulls of four points each, some of them not where the density is largest, on two threads."""
+    monkeypatch.setattr(_chains, "STEPS_A_THREAD", 1)
+    rng = np.random.default_rng(5)
+    points = np.sort(rng.normal(size=(40, 4)) * 0.5, axis=-1) + rng.choice([0.0, 0.4], size=(40, 1))
+    state = adaptive_rejection.init(points, PYTHON)
+    noise = adaptive_rejection.noise(rng, state)
+    got = sampler("adaptive_rejection", "numba").step(state, noise, COMPILED)
+    assert_same(got, adaptive_rejection.step(state, noise, PYTHON))
+    assert 0 < np.sum(got.info.accepted) < 40
+    assert np.sum(np.isnan(got.info.draw)) > 0, "a hull without an integral"
