@@ -89,7 +89,7 @@ def gradient(position: Real, outcomes: Real, errors: Positive) -> Array:
     xp, dtype, mu, spread, eta, y, sigma = checked(position, outcomes, errors)
     with np.errstate(all="ignore"):
         pull = (y - mu[..., None] - xp.exp(spread)[..., None] * eta) / sigma / sigma
-        return xp.astype(_gradient(xp, mu, spread, eta, pull), dtype, copy=False)
+        return xp.astype(_gradient(xp, mu, spread, eta, pull) + 0 * xp.sum(sigma), dtype, copy=False)
 
 
 def gradient_vjp(g: Array, position: Real, outcomes: Real, errors: Positive) -> tuple[Array, Array, Array]:
