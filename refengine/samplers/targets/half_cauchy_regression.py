@@ -38,7 +38,7 @@ def log_density(
     position: :math:`\beta` and :math:`\lambda`, (..., D + 1); features: (N, D); outcomes: (N,); prior_mean: (D,);
     prior_precision: (D, D), zeros for a flat prior; noise_rate :math:`\rho`: (), the inverse of the half-Cauchy scale,
     0 for a flat prior; the result has shape (...). What does not depend on the position is left out: flat priors have
-    no normaliser. P is taken as it comes, as in `gaussian.log_density`. noise_rate below 0: nan. Result in float64
+    no normaliser. P is taken as it comes, as in ``gaussian.log_density``. noise_rate below 0: nan. Result in float64
     unless every floating argument is float32. Raises ValueError for other shapes, TypeError for other dtypes.
     Gelman and Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models, section 18.2.
 
