@@ -134,3 +134,117 @@ def finite(pyplot: Any, module: Any) -> Any:
     for axes in (bars, walk):
         small(axes)
     return figure
+
+
+def _slices(pyplot: Any, target: Any, held: Any, panels: list[tuple[tuple[int, str], tuple[int, str], Any]]) -> Any:
+    """A panel for each pair of coordinates and their names, the others held where they are."""
+    figure, all_axes = in_row(pyplot, len(panels))
+    for axes, ((i, across), (j, up), window) in zip(all_axes, panels, strict=True):
+
+        def at(x: Any, i: int = i, j: int = j) -> Any:
+            position = np.broadcast_to(np.asarray(held, float), (*x.shape[:-1], len(held))).copy()
+            position[..., i], position[..., j] = x[..., 0], x[..., 1]
+            return target.log_density(position, *target.parameters)
+
+        contours(axes, at, window)
+        axes.plot(held[i], held[j], "+", color=BROWN)
+        axes.set(xlabel=across, ylabel=up)
+        small(axes)
+    return figure
+
+
+def half_cauchy_regression(pyplot: Any, module: Any) -> Any:
+    """Eight points on a line, flat priors of intercept and slope; two coordinates at a time, the others held at the
+    cross.
+    """
+    y = np.array([-1.4, -0.6, -0.9, 0.2, 0.1, 1.1, 0.9, 1.8])
+    beta, (squares,), *_ = np.linalg.lstsq(LINE, y)
+    target = module.target(LINE, y, np.zeros(2), np.zeros((2, 2)), 0.4)
+    held = [*beta, np.log(np.sqrt(squares / 6))]
+    return _slices(
+        pyplot,
+        target,
+        held,
+        [
+            ((0, "intercept"), (1, "slope"), ((-0.7, 1.0), (0.5, 2.6))),
+            ((1, "slope"), (2, "log noise"), ((0, 3), (-2, 0.5))),
+        ],
+    )
+
+
+def _series(count: int, step: Any) -> Any:
+    """Values one after another, from the last value and a standard normal."""
+    noise, values = np.random.default_rng(6).normal(size=count), [0.0]
+    for z in noise:
+        values.append(step(values[-1], z))
+    return np.array(values[1:])
+
+
+def autoregression(pyplot: Any, module: Any) -> Any:
+    """Sixty values of a series of order 1, read as one of order 2; two coordinates at a time, the others held at the
+    cross, where the series was made.
+    """
+    target = module.target(_series(60, lambda last, z: 0.2 + 0.6 * last + 0.5 * z))
+    coefficients = (1, "coefficient of lag 1"), (2, "coefficient of lag 2")
+    return _slices(
+        pyplot,
+        target,
+        [0.2, 0.6, 0.0, np.log(0.5)],
+        [
+            (*coefficients, ((0, 1.2), (-0.6, 0.6))),
+            ((0, "constant"), (1, "coefficient of lag 1"), ((-0.2, 0.6), (0.2, 1.0))),
+        ],
+    )
+
+
+def arma11(pyplot: Any, module: Any) -> Any:
+    """Sixty values of an autoregression without a moving average; two coordinates at a time, the others held at the
+    cross, where the series was made. What one coefficient explains the other can explain too.
+    """
+    target = module.target(_series(60, lambda last, z: 0.2 + 0.6 * last + 0.5 * z))
+    return _slices(
+        pyplot,
+        target,
+        [0.2, 0.6, 0.0, np.log(0.5)],
+        [
+            ((1, "coefficient of the value"), (2, "coefficient of the error"), ((0, 1.2), (-0.8, 0.8))),
+            ((0, "constant"), (3, "log noise"), ((-0.2, 0.6), (-1.2, 0.0))),
+        ],
+    )
+
+
+def garch11(pyplot: Any, module: Any) -> Any:
+    """Three hundred values whose variance is 0.1 + 0.4 of the last square + 0.4 of the last variance; two coordinates
+    at a time, the others held at the cross, where the series was made.
+    """
+    noise, values, variance = np.random.default_rng(6).normal(size=300), [], 0.5
+    for z in noise:
+        values.append(np.sqrt(variance) * z)
+        variance = 0.1 + 0.4 * values[-1] ** 2 + 0.4 * variance
+    held = [0.0, np.log(0.1), np.log(0.4 / 0.6), np.log(2.0)]
+    return _slices(
+        pyplot,
+        module.target(np.array(values), np.sqrt(0.5)),
+        held,
+        [
+            ((1, "log of the least variance"), (2, "logit of the square's share"), ((-3.5, -1), (-2, 3))),
+            ((2, "logit of the square's share"), (3, "logit of the rest's share"), ((-2, 3), (-1, 2.5))),
+        ],
+    )
+
+
+def normal_mixture(pyplot: Any, module: Any) -> Any:
+    """Thirty values around -1 and thirty around 1.5; two coordinates at a time, the others held at the cross, where the
+    values were made.
+    """
+    rng = np.random.default_rng(6)
+    values = np.concatenate([rng.normal(-1, 0.8, size=30), rng.normal(1.5, 0.5, size=30)])
+    return _slices(
+        pyplot,
+        module.target(values),
+        [-1.0, np.log(2.5), np.log(0.8), np.log(0.5), 0.0],
+        [
+            ((0, "lower mean"), (1, "log distance"), ((-1.8, -0.2), (0.5, 1.3))),
+            ((2, "log of the lower scale"), (3, "log of the upper scale"), ((-1, 0.6), (-1.4, 0.2))),
+        ],
+    )
