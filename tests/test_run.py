@@ -38,6 +38,19 @@ def test_a_run_is_its_steps(name, backend):
     assert all(np.array_equal(a, b) for a, b in zip(result.state, state, strict=True))
 
 
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_run_in_float32_is_its_steps(name, backend):
+    """Every step rounds the state, whatever the backend keeps in between."""
+    sampler = getattr(refengine.backend(backend).samplers, name)
+    kernel = partial(sampler.step, target=TARGET, **KERNELS[name])
+    state, noise = (type(t)(*(np.asarray(leaf, np.float32) for leaf in t)) for t in start(name, draws=7))
+    result = refengine.backend(backend).samplers.run(kernel, state, noise, 7, chains=4)
+    for t in range(7):
+        state, _ = kernel(state, type(noise)(*(leaf[t] for leaf in noise)))
+        assert state.position.dtype == result.posterior["position"].dtype == np.float32
+        assert np.array_equal(result.posterior["position"][:, t], state.position)
+
+
 def test_two_runs_are_one():
     kernel = partial(mala.step, target=TARGET, step_size=0.6)
     state, noise = start("mala", draws=20)

@@ -74,7 +74,7 @@ class Walk:
     def run(self, state: Any, noise: Any, *rest: Any, **given: Any) -> tuple[Any, Any, Any] | None:
         """States and infos (chain, draw, ...), and the last state, of noise (draw, chain, ...).
 
-        None where the target cannot be compiled.
+        None where the target cannot be compiled, and in float32: there every step rounds the state.
         """
         found = self._walked(state, type(noise)(*(leaf[0] for leaf in noise)), noise, rest, given)
         if found is None:
@@ -118,10 +118,12 @@ class Walk:
         return self.reference.Transition(state, info)
 
     def _walked(self, state: Any, first: Any, noise: Any, rest: Any, given: Any) -> _Walked | None:
-        """The walk over ``noise``, or over the draw ``first`` alone; None where the target cannot be compiled."""
+        """The walk over ``noise``, or over the draw ``first`` alone; None as `run` and `step` say."""
         kinds, named = self.reference, dict(zip(self.shared, rest[self.targeted :], strict=True))
         tuples = {"state": (state, kinds.State)} if self.stateful else {}
         _, dtype, *arrays = inputs(self.layout, **tuples, noise=(first, kinds.Noise), **named)
+        if noise is not None and dtype != np.float64:
+            return None
         fields = kinds.State._fields * self.stateful + kinds.Noise._fields
         counts = 0, len(fields) - len(kinds.Noise._fields), len(kinds.Noise._fields), len(named)
         before, drawn, shared = (arrays[i:j] for i, j in pairwise(accumulate(counts)))
