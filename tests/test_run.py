@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -147,3 +148,15 @@ def test_a_long_run_shows_a_bar_on_a_terminal_and_nothing_elsewhere(monkeypatch,
     assert "draws" in capsys.readouterr().err
     run(kernel, state, noise, 30, chains=4, progress=False)
     assert capsys.readouterr().err == ""
+
+
+def test_a_compiled_run_of_more_chains_than_steps_a_turn(monkeypatch):
+    """Turns of one draw each, all chains together; the last state is an array of its own."""
+    tree = refengine.backend("numba").samplers
+    state, noise = start("random_walk", draws=3)
+    kernel = partial(tree.random_walk.step, target=TARGET, scale=1.2)
+    whole = tree.run(kernel, state, noise, 3, chains=4)
+    monkeypatch.setattr(import_module("refengine.backends.numba.samplers._run"), "STEPS_A_TURN", 2)
+    turns = tree.run(kernel, state, noise, 3, chains=4)
+    assert np.array_equal(whole.posterior["position"], turns.posterior["position"])
+    assert not np.shares_memory(whole.state.position, whole.posterior["position"])

@@ -87,7 +87,7 @@ def test_a_target_of_the_user_on_the_numba_backend(name, target):
     if hasattr(wanted.info, "accepted"):
         assert 0 < np.mean(wanted.info.accepted) < 1
     for got, right in zip(both(on("numba", name), g, handed_in), both(on("numpy", name), g, call), strict=True):
-        np.testing.assert_allclose(got, right, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(got, right, rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -42,9 +42,9 @@ def arrays(heads: int, key_heads: int, queries: int, keys: int, width: int, valu
         {"window": (None, 3), "scale": 2.0, "alignment": "bottom_right", "empty_row": "nan"},
     ],
 )
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("dtype", "share"), [(np.float64, 1e-14), (np.float32, 5e-6)])
 def test_tiles_of_the_kernel_fit_together(
-    constants: dict[str, Any], bias_shape: tuple[int, ...] | None, dtype: Any
+    constants: dict[str, Any], bias_shape: tuple[int, ...] | None, dtype: Any, share: float
 ) -> None:
     rng = np.random.default_rng(0)
     given = {name: a.astype(dtype) for name, a in arrays(4, 2, 150, 131, 16, 24).items()}
@@ -55,6 +55,7 @@ def test_tiles_of_the_kernel_fit_together(
     *bound, _ = bounds(given, constants, float(np.finfo(dtype).eps))  # 2 u: both round
     for a, b, apart in zip((own_value, *own), (value, *wanted), bound, strict=True):
         assert_within(a, b, apart)
+        np.testing.assert_allclose(a, b, rtol=0, atol=share * float(np.nanmax(np.abs(b))))
 
 
 def test_the_kernel_gives_the_same_bits_for_any_thread_count() -> None:
@@ -80,6 +81,7 @@ def test_the_kernel_multiplies_float32_in_float32_and_loses_no_more_than_that() 
     for a, b, apart in zip((own_value, *own), (value, *wanted), bound, strict=True):
         assert a.dtype == np.float32
         assert_within(a, b, apart)
+        np.testing.assert_allclose(a, b, rtol=0, atol=16 * 2**-24 * float(np.max(np.abs(b))))
     # its sums are no sums of float64: were they, only the last rounding would be left
     narrow = [bool(np.any(a != np.float32(b))) for a, b in zip((own_value, *own), (value, *wanted), strict=True)]
     assert all(narrow)

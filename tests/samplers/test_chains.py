@@ -53,8 +53,8 @@ def all_chains():
 @pytest.mark.parametrize(("name", "number"), list(all_chains()))
 def test_every_backend_goes_the_same_way(name, number, backend):
     samplers, chain = refengine.backend(backend).samplers, golden.chains(name)[number]
-    if backend != "numpy" and getattr(samplers, name).step is getattr(refengine.samplers, name).step:
-        pytest.skip("the backend has no kernel of its own")
+    if backend == "numba":
+        assert getattr(samplers, name).step is not getattr(refengine.samplers, name).step, "a kernel of its own"
     assert chain.position.shape[0] == DRAWN
     assert np.max(far(chain, samplers)) < BOUND
 

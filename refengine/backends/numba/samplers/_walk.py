@@ -82,7 +82,7 @@ class Walk:
         over = len(found.over)
         after = _each(lambda a: np.moveaxis(found.shaped(a[:, 1:]), over, 1), found.state)
         told = _each(lambda a: np.moveaxis(found.shaped(a), over, 1), found.info)
-        last = _each(lambda a: found.shaped(a[:, -1]), found.state)
+        last = _each(lambda a: found.shaped(a[:, -1].copy()), found.state)
         return cast(after, found.dtype), cast(told, found.dtype), cast(last, found.dtype)
 
     def step_and_cotangents(
