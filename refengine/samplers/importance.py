@@ -75,13 +75,15 @@ def init(position: Array) -> State:
 def noise(rng: np.random.Generator, state: State | Array, draws: int | None = None) -> Noise:
     """Draw the noise of a sample as large as ``state``, or of so many draws, from a NumPy generator.
 
-    An array in the place of the state says the dimension and the dtype, as loc does.
+    An array in the place of the state says the dimension and the dtype, as loc does: TypeError without ``draws``.
 
     >>> noise(np.random.default_rng(0), init(np.zeros((5, 2)))).normals.shape
     (5, 2)
     >>> noise(np.random.default_rng(0), np.zeros(2), 3).normals.shape
     (3, 2)
     """
+    if draws is None and not isinstance(state, State):
+        raise TypeError("draws must be said where there is no state")
     like = state.position if isinstance(state, State) else state
     shape = shape_of(like)
     return Noise(normals(rng, like, shape if draws is None else (draws, shape[-1])))

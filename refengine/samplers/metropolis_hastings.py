@@ -67,13 +67,15 @@ def noise(
 ) -> Noise:
     """Draw a proposal by ``propose(rng, position)``; ``log_q(y, x)`` is the log density of proposing y from x.
 
-    By themselves they are a standard normal step and, whatever the proposal, the density of such a step.
+    Without them it is a standard normal step. TypeError where one is given without the other.
 
     >>> state = State(np.zeros((3, 2)), np.zeros(3))
     >>> drawn = noise(np.random.default_rng(0), state, lambda rng, x: x + 1, lambda y, x: 0 * y[:, 0])
     >>> drawn.proposal.shape, bool(np.all(drawn.log_q_reverse == 0))
     ((3, 2), True)
     """
+    if (propose is None) != (log_q is None):
+        raise TypeError("propose and log_q must be given together: the density has to be that of the proposal")
     x = state.position
     y = (propose or _normal_step)(rng, x)
     density = log_q or _log_normal_step

@@ -86,7 +86,7 @@ def gradient(position: Real, series: Real) -> Array:
     position: (..., D) with D = 4; series: (T,); the result has the shape of the position. dtypes and errors as in
     `log_density`. Source: the derivative of the density of Box and Jenkins (1976), section 7.1.
 
-    >>> gradient([0.0, 0.0, 0.0, 0.0], [2.0])[:3].tolist()
+    >>> (gradient([0.0, 0.0, 0.0, 0.0], [2.0])[:3] + 0.0).tolist()
     [2.0, 0.0, 0.0]
     """
     xp, dtype, q, y = checked(position, series)

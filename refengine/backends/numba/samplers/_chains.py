@@ -27,7 +27,8 @@ class loop_over_chains:
     """`shared_out` for loops ``(start, stop, target, ...)`` over the chains, the target as `compiled` gives it or None.
 
     The type of a built-in target says which functions belong to it, so that its loop is compiled once and cached on
-    disk; functions that are handed in cannot be told apart there, and their loop is compiled in each process.
+    disk; functions that are handed in cannot be told apart there, and their loop is compiled in each process. So what a
+    loop calls with a target is not cached by itself: the built-in loop's file on disk holds its code.
     """
 
     def __init__(self, loop: Any) -> None:

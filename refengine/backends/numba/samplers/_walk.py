@@ -118,7 +118,7 @@ class Walk:
         return self.reference.Transition(state, info)
 
     def _walked(self, state: Any, first: Any, noise: Any, rest: Any, given: Any) -> _Walked | None:
-        """The walk over ``noise``, or over the draw ``first`` alone; None as `run` and `step` say."""
+        """The walk over ``noise``, or over the draw ``first`` alone; None where the reference has to."""
         kinds, named = self.reference, dict(zip(self.shared, rest[self.targeted :], strict=True))
         tuples = {"state": (state, kinds.State)} if self.stateful else {}
         _, dtype, *arrays = inputs(self.layout, **tuples, noise=(first, kinds.Noise), **named)
@@ -134,6 +134,8 @@ class Walk:
         if self.targeted and target is None:
             return None
         over, sizes = self._sizes(dict(zip(fields, (*before, *drawn), strict=True)))
+        if not sizes.get("N", 1):
+            return None  # the reference says what is wrong with a sample of none
         chains, draws = prod(over), 1 if noise is None else len(noise[0])
         states = self._empty(kinds.State, sizes, chains, draws + 1)
         for whole, leaf in zip(states, before, strict=self.stateful):

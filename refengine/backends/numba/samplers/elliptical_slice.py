@@ -40,7 +40,7 @@ def turned(x, other, angle, y):
         y[d] = x[d] * c + other[d] * s
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, other, y = state.position[b, t], info.ellipse[b, t], state.position[b, t + 1]
     for d in range(x.size):

@@ -71,7 +71,7 @@ def _constants(metric, *, step_size, persistence, steps, on_reject, metric_conve
     return Constants(w, *length, *shares, reference.kept_sign(on_reject), threshold)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def advance(target, state, noise, info, constants, b, t, points, halves, kick):
     x, at_x, slope_x, z = state.position[b, t], state.log_density[b, t], state.gradient[b, t], noise.normal[t, b]
     p, p_y, y = info.momentum[b, t], info.proposal_momentum[b, t], info.proposal[b, t]

@@ -107,7 +107,7 @@ def _constants(metric, *, step_size, steps, metric_convention, divergence_thresh
     return Constants(w, *reference.length_of(step_size, steps), threshold)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def fly(target, w, epsilon, p, points, halves, kick, slope):
     """The leapfrog trajectory from points[0], of all positions and momenta half way.
 
@@ -124,7 +124,7 @@ def fly(target, w, epsilon, p, points, halves, kick, slope):
             kick[d] += h * slope[d]
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t, points, halves, kick):
     x, at_x, slope_x, z = state.position[b, t], state.log_density[b, t], state.gradient[b, t], noise.normal[t, b]
     p, p_y, y, slope_y = (

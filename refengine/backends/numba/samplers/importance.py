@@ -32,7 +32,7 @@ def step(noise, target, loc, scale):
 step_vjp = by_chain(reference.step_vjp)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     log_weight = state.log_weight[b, t + 1]
     for n in range(log_weight.size):

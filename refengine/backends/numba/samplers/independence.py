@@ -39,7 +39,7 @@ def _constants(loc, scale):
         return Constants(writeable(loc), scale, float(-np.sum(np.log(scale)) - scale.size * log(2 * pi) / 2))
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, y = state.position[b, t], info.proposal[b, t]
     forth = back = gain = 0.0

@@ -47,7 +47,7 @@ def step_vjp(g, state, noise, target, *, step_size, step_size_convention="epsilo
     return step_value_and_vjp(g, state, noise, target, **given)[1]
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, slope, z, y = state.position[b, t], state.gradient[b, t], noise.normal[t, b], state.position[b, t + 1]
     epsilon, spread = constants.epsilon, sqrt(2 * constants.epsilon)

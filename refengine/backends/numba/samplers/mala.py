@@ -72,7 +72,7 @@ def squares(z, a, slope_x, slope_y):
     return forward, reverse
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, slope_x, at_x, z = state.position[b, t], state.gradient[b, t], state.log_density[b, t], noise.normal[t, b]
     y, slope_y, constant = info.proposal[b, t], info.proposal_gradient[b, t], x.size * constants.log_variance

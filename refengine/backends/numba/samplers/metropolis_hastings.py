@@ -36,7 +36,7 @@ def _constants(acceptance):
     return Constants(acceptance == "closed")
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, y, u = state.position[b, t], noise.proposal[t, b], noise.uniform[t, b]
     at_x, at_y = state.log_density[b, t], log_density_at(target, y)

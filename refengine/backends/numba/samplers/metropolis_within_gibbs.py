@@ -37,7 +37,7 @@ def _constants(scale, *, scan):
     return Constants(positive(np, scale), scan == "reverse")
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     """The new position is changed where it lies, and changed back where it is refused."""
     x, density = state.position[b, t + 1], state.log_density[b, t]

@@ -212,7 +212,7 @@ def told(state, info, constants, b, t, bench, tree):
     info.turning[b, t], info.divergent[b, t] = tree.turning, tree.divergent
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def doubled(target, constants, way, depth, p0, density, uniforms, bench):
     """Build a new half at one end of the tree: into newest its interval, into kept the point that stands for it."""
     end, p, h = bench.ends[1 if way > 0 else 0], bench.p, way * constants.epsilon
@@ -238,7 +238,7 @@ def doubled(target, constants, way, depth, p0, density, uniforms, bench):
     return Tree(depth, made, turning, divergent, top, rest, kept_density, acceptance)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def grown(target, constants, p0, density, directions, halves, uniforms, bench):
     """Double the tree until it turns, diverges or is as deep as it may be."""
     top, rest, chosen_density, acceptance, made, depth, facing = 0.0, 0.0, density, 0.0, 0, 0, 1.0
@@ -261,7 +261,7 @@ def grown(target, constants, p0, density, directions, halves, uniforms, bench):
     return Tree(depth, made, turning, divergent, top, rest, chosen_density, acceptance)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def advance(target, state, noise, info, constants, b, t, bench):
     begun(state, noise, info, constants, b, t, bench)
     uniforms = noise.directions[t, b], noise.halves[t, b], noise.leaves[t, b]

@@ -62,7 +62,7 @@ def transposed(lower, vector, result):
         result[i] = total
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t, pulls):
     """MALA in the coordinates of L: there the gradients are L' times those here, and the noise has no covariance."""
     x, slope_x, at_x, z = state.position[b, t], state.gradient[b, t], state.log_density[b, t], noise.normal[t, b]

@@ -43,7 +43,7 @@ def step_vjp(g, state, noise, target, *, scale):
     return step_value_and_vjp(g, state, noise, target, scale=scale)[1]
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, y, z = state.position[b, t], info.proposal[b, t], noise.normal[t, b]
     for d in range(x.size):

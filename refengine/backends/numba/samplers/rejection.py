@@ -56,7 +56,7 @@ def propose(loc, scale, log_peak, z, y):
     return log_peak - 0.5 * square
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     kept, tries = -1, noise.uniforms.shape[-1]
     for k in range(tries):

@@ -45,7 +45,7 @@ def narrowed(low, high, point):
     return (point, high) if point < 0 else (low, point)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def density_along(target, x, direction, offset, y):
     """The log density at x + offset * direction, which becomes y."""
     for d in range(x.size):
@@ -53,7 +53,7 @@ def density_along(target, x, direction, offset, y):
     return log_density_at(target, y)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def stepped_out(target, x, direction, y, log_level, end, by, allowed):
     """The end of the bracket after at most ``allowed`` steps, as long as it is inside; nan allows none."""
     made = 0
@@ -62,7 +62,7 @@ def stepped_out(target, x, direction, y, log_level, end, by, allowed):
     return end
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, y, direction = state.position[b, t], state.position[b, t + 1], constants.direction
     log_level = state.log_density[b, t] + log_of(noise.level[t, b])

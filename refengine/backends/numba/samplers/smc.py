@@ -62,7 +62,7 @@ def reweighed(state, noise, info, constants, b, t, room):
     state.log_evidence[b, t + 1] = state.log_evidence[b, t] + total
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t, room):
     """Reweigh, resample, and move; |y|^2 - |x|^2 is s z (2 x + s z)."""
     reweighed(state, noise, info, constants, b, t, room)

@@ -29,7 +29,7 @@ def step(state, noise, target, *, a=2.0):
 step_vjp = by_chain(reference.step_vjp)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     """The walkers move one after the other: the half that a walker looks at is still, or already, as it should be."""
     walkers, densities = state.position[b, t + 1], state.log_density[b, t + 1]

@@ -63,7 +63,7 @@ def _constants(metric, *, step_size, friction, metric_convention):
     return Constants(w, *reference.factors(step_size, friction))
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(target, state, noise, info, constants, b, t):
     x, slope, p, z = state.position[b, t], state.gradient[b, t], state.momentum[b, t], noise.normal[t, b]
     kicked, half, refreshed = info.momentum_kicked[b, t], info.position_half[b, t], info.momentum_refreshed[b, t]
