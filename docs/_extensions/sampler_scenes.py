@@ -159,14 +159,15 @@ def rejection(pyplot: Any, module: Any) -> Any:
     took.
     """
     rng, figure, (plane, bars, tries) = np.random.default_rng(5), *in_row(pyplot, 3)
-    state, loc, scale, bound = module.init(np.zeros((4000, 1)), TWO_MODES), np.zeros(1), np.full(1, 4.0), log(10.0)
+    state, loc, scale, bound = module.init(np.zeros((4000, 1)), TWO_MODES), np.zeros(1), np.full(1, 4.0), log(14.0)
     state, info = module.step(state, module.noise(rng, state, 30), TWO_MODES, loc, scale, log_bound=bound)
+    assert np.max(info.log_accept_ratio) <= 0, "M q lies above the density"
     x = np.linspace(-8, 8, 400)
     q = np.exp(-((x / 4) ** 2) / 2) / (4 * np.sqrt(2 * pi))
-    plane.plot(x, 10 * q, color=GREY, linewidth=1, label="M q")
+    plane.plot(x, 14 * q, color=GREY, linewidth=1, label="M q")
     plane.plot(x, np.exp(TWO_MODES.log_density(x[:, None])), color="0.2", linewidth=1, label="density")
     y = info.proposals[:200, :4, 0]
-    height = 10 * np.exp(info.log_q[:200, :4]) * rng.uniform(size=y.shape)
+    height = 14 * np.exp(info.log_q[:200, :4]) * rng.uniform(size=y.shape)
     under = height < np.exp(info.log_densities[:200, :4])
     plane.plot(y[under], height[under], ".", color=BLUE, markersize=2)
     plane.plot(y[~under], height[~under], ".", color=BROWN, markersize=2)

@@ -31,6 +31,14 @@ MISTAKES = {
     "stretch": {"a": 3.0},
     "underdamped_langevin": {"metric_convention": "inverse_scale"},
 }
+SLIPS = {
+    "elliptical_slice": ("factor", 1.0 + 2**-20),
+    "independence": ("scale", 1.0 + 2**-20),
+    "metropolis_hastings": ("noise.log_q_forward", 1.5),
+    "parallel_tempering": ("inverse_temperatures", np.array([1.0, 0.5, 1.5])),
+    "preconditioned_mala": ("factor", 1.0 + 2**-20),
+    "random_walk": ("noise.normal", 1.0 + 2**-20),
+}
 
 
 def far(chain, samplers, draws=DRAWN):
@@ -63,6 +71,17 @@ def test_every_backend_goes_the_same_way(name, number, backend):
 def test_another_step_goes_another_way(name):
     chain = golden.chains(name)[0]
     changed = replace(chain, constants=chain.constants | MISTAKES[name])
+    assert np.max(far(changed, refengine.samplers, 60)) > 1e3 * BOUND
+
+
+def test_no_sampler_is_without_a_mistake():
+    assert {*MISTAKES, *SLIPS} == {*plans()}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_another_array_leads_another_way(name):
+    chain, (field, factor) = golden.chains(name)[0], SLIPS[name]
+    changed = replace(chain, arguments=chain.arguments | {field: chain.arguments[field] * factor})
     assert np.max(far(changed, refengine.samplers, 60)) > 1e3 * BOUND
 
 

@@ -1,9 +1,11 @@
 """Samplers that are started from exact draws of the target, or draw from it: the means must stay where they are."""
 
 import numpy as np
+import pytest
 
 from refengine.samplers import adaptive_rejection, elliptical_slice, rejection, slice
 from refengine.samplers.targets import gaussian
+from tests.samplers.calls import mutant
 
 ONE = np.ones(1)
 NORMAL = gaussian.target(np.array([0.3]), np.array([[1.7]]))
@@ -43,35 +45,69 @@ def test_elliptical_slice_sampling_from_exact_draws():
     assert z_score(elliptical_slice, mistaken, likelihood) > 20
 
 
-def test_rejection_draws_the_target():
+def moment_scores(drawn):
+    """Mean and variance of draws of NORMAL, in their standard deviations."""
+    mean, variance = (drawn.mean() - 0.3) * np.sqrt(1.7 * len(drawn)), (drawn.var() * 1.7 - 1) / np.sqrt(2 / len(drawn))
+    return max(abs(mean), abs(variance))
+
+
+def rejection_draws(sampler):
     rng, chains = np.random.default_rng(0), 100_000
-    state = rejection.init(np.full((chains, 1), np.nan), NORMAL)
-    noise = rejection.noise(rng, state, 8)
+    state = sampler.init(np.full((chains, 1), np.nan), NORMAL)
     loc, scale = np.zeros(1), np.array([1.5])
     bound = np.log(1.5) + np.log(2 * np.pi) / 2 + 0.3**2 * 1.7 / (2 * (1.7 * 1.5**2 - 1))
-    after, info = rejection.step(state, noise, NORMAL, loc, scale, log_bound=bound)
+    return sampler.step(state, sampler.noise(rng, state, 8), NORMAL, loc, scale, log_bound=bound)
+
+
+def test_rejection_draws_the_target():
+    after, info = rejection_draws(rejection)
     assert info.log_accept_ratio.max() <= 1e-12
-    drawn = after.position[info.accepted][:, 0]
-    assert abs(drawn.mean() - 0.3) < 4 / np.sqrt(1.7 * len(drawn))
-    assert abs(drawn.var() * 1.7 - 1) < 4 * np.sqrt(2 / len(drawn))
+    assert moment_scores(after.position[info.accepted][:, 0]) < 4
     assert np.all(np.isnan(after.position[~info.accepted]))
 
 
-def accepted_draws(points, **ends):
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("log_ratio = (densities - log_bound) - log_q", "log_ratio = (densities - log_bound) + 0 * log_q"),
+        ("kept = accept(xp, u, log_ratio)", "kept = accept(xp, u * u, log_ratio)"),
+    ],
+    ids=["no_proposal", "another_uniform"],
+)
+def test_planted_mistakes_of_rejection_are_found(right, wrong):
+    after, info = rejection_draws(mutant(rejection, right, wrong))
+    assert moment_scores(after.position[info.accepted][:, 0]) > 20
+
+
+def accepted_draws(points, sampler=adaptive_rejection, **ends):
     rng, hulls = np.random.default_rng(0), 100_000
-    state = adaptive_rejection.init(np.broadcast_to(np.array(points), (hulls, len(points))), NORMAL)
-    after, info = adaptive_rejection.step(state, adaptive_rejection.noise(rng, state), NORMAL, **ends)
-    assert np.all(info.hull >= info.log_density - 1e-12)
-    assert np.all(info.chord <= info.log_density + 1e-12)
-    assert np.all(info.accepted | ~info.squeezed)
-    assert np.all(np.diff(after.abscissae, axis=-1) > 0)
+    state = sampler.init(np.broadcast_to(np.array(points), (hulls, len(points))), NORMAL)
+    after, info = sampler.step(state, sampler.noise(rng, state), NORMAL, **ends)
+    if sampler is adaptive_rejection:
+        assert np.all(info.hull >= info.log_density - 1e-12)
+        assert np.all(info.chord <= info.log_density + 1e-12)
+        assert np.all(info.accepted | ~info.squeezed)
+        assert np.all(np.diff(after.abscissae, axis=-1) > 0)
     return info.draw[info.accepted]
 
 
 def test_adaptive_rejection_draws_the_target():
-    drawn = accepted_draws([-1.0, 0.2, 1.5])
-    assert abs(drawn.mean() - 0.3) < 4 / np.sqrt(1.7 * len(drawn))
-    assert abs(drawn.var() * 1.7 - 1) < 4 * np.sqrt(2 / len(drawn))
+    assert moment_scores(accepted_draws([-1.0, 0.2, 1.5])) < 4
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("density - hull\n", "0 * density - 0.3\n"),
+        (
+            "down = left + _log_mixed(xp, choice.part, choice.rest, growth) / slope",
+            "down = left + choice.part / xp.abs(slope)",
+        ),
+    ],
+    ids=["everything_accepted", "uniform"],
+)
+def test_planted_mistakes_of_adaptive_rejection_are_found(right, wrong):
+    assert moment_scores(accepted_draws([-1.0, 0.2, 1.5], mutant(adaptive_rejection, right, wrong))) > 20
 
 
 def test_adaptive_rejection_between_two_ends():

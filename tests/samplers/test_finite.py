@@ -115,22 +115,41 @@ def test_metropolis_hastings_is_reversible_for_any_proposal():
     assert stationary(hastings_kernel(q, lambda forward, x, y: 2 * forward - back(forward, x, y)), WEIGHTS) > 1e-2
 
 
-@pytest.mark.parametrize("mistaken", [False, True])
-def test_an_exchange_keeps_the_joint_density(mistaken):
+def exchange_errors(sampler, given):
+    """How far the exchange is from stationary and from reversible, for the powers 1 and 0.3 of the table."""
     beta = np.array([1.0, 0.3])
     powers = [WEIGHTS**b / (WEIGHTS**b).sum() for b in beta]
     joint, count = np.outer(*powers).ravel(), len(WEIGHTS)
     kernel = np.zeros((count**2, count**2))
     for k, pair in enumerate(np.ndindex(count, count)):
         x = np.array(pair, dtype=float)[:, None]
-        state = parallel_tempering.init(x, table_target())
-        given = beta[::-1].copy() if mistaken else beta
-        info = parallel_tempering.step(state, parallel_tempering.Noise(np.array([0.5])), given).info
+        state = sampler.State(*parallel_tempering.init(x, table_target()))
+        info = sampler.step(state, sampler.Noise(np.array([0.5])), given).info
         probability = np.exp(min(info.log_accept_ratio[0], 0))
         kernel[k, np.ravel_multi_index(pair[::-1], (count, count))] += probability
         kernel[k, k] += 1 - probability
-    assert (stationary(kernel, joint) > 1e-2) == mistaken
-    assert (unbalanced(kernel, joint) > 1e-2) == mistaken
+    return stationary(kernel, joint), unbalanced(kernel, joint)
+
+
+def test_an_exchange_keeps_the_joint_density():
+    beta = np.array([1.0, 0.3])
+    assert max(exchange_errors(parallel_tempering, beta)) < 1e-15
+    assert min(exchange_errors(parallel_tempering, beta[::-1].copy())) > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (
+            "(beta[i] - beta[j]) * (log_density[..., j] - log_density[..., i]) for",
+            "log_density[..., j] - log_density[..., i] for",
+        ),
+        ("(log_density[..., j] - log_density[..., i]) for", "(log_density[..., i] - log_density[..., j]) for"),
+    ],
+    ids=["powers", "sign"],
+)
+def test_planted_mistakes_of_an_exchange_are_found(right, wrong):
+    assert min(exchange_errors(mutant(parallel_tempering, right, wrong), np.array([1.0, 0.3]))) > 1e-2
 
 
 def offspring_bias(sampler, scheme, offspring=3):

@@ -35,15 +35,17 @@ def test_a_narrow_prior_is_met():
 
 
 @pytest.mark.parametrize(
-    ("name", "at", "mean"),
+    ("name", "means"),
     [
-        ("kidiq-kidscore_momiq", [0, 1, 2], [25.79977785, 0.60997457, 18.277474]),
-        ("eight_schools-eight_schools_noncentered", [0, 1, 2], [4.396821, 3.5977055, 6.211884]),
+        ("kidiq-kidscore_momiq", ["25.79977785", "0.60997457", "18.277474"]),
+        ("eight_schools-eight_schools_noncentered", ["4.396821", "3.5977055", "6.211884"]),
     ],
 )
-def test_means_are_those_found_elsewhere(name, at, mean):
-    found = KNOWN[name].moments().mean[at]
-    np.testing.assert_allclose(found, mean, rtol=0, atol=5.01e-7)  # all their digits
+def test_means_are_those_of_another_program(name, means):
+    """All digits that were noted of a quadrature written apart from this one; the spread's by mpmath."""
+    found = KNOWN[name].moments().mean
+    for value, noted in zip(found[: len(means)], means, strict=True):
+        assert abs(value - float(noted)) <= 0.5001 * 10.0 ** -len(noted.partition(".")[2])
 
 
 def test_means_agree_with_the_draws_of_posteriordb():
@@ -58,10 +60,12 @@ def test_means_agree_with_the_draws_of_posteriordb():
         assert np.abs(z).max() < 4, name
 
 
-@pytest.mark.parametrize("name", [name for name in KNOWN if not name.startswith("kidiq-logistic")])
-def test_twice_the_nodes_change_nothing(name):
+@pytest.mark.parametrize("name", [name for name in KNOWN if name not in ("gaussian", "banana", "funnel")])
+def test_more_nodes_change_nothing(name):
+    """But for closed forms; the logistic regression of many rows is dear, there it is half as many again."""
     posterior = KNOWN[name]
-    once, twice = posterior.moments(), posterior.moments(nodes=1999 if "schools" in name else 999)
+    nodes = 1999 if "schools" in name else 240 if name.startswith("kidiq-logistic") else 999
+    once, twice = posterior.moments(), posterior.moments(nodes=nodes)
     assert np.max(np.abs(once.mean - twice.mean) / twice.sd) < 1e-9
     assert np.max(np.abs(once.sd / twice.sd - 1)) < 1e-9
 
@@ -69,7 +73,10 @@ def test_twice_the_nodes_change_nothing(name):
 def test_there_are_many_and_each_has_a_source():
     assert len(KNOWN) >= 30
     assert len(KNOWN) == len(list(posteriors()))
-    assert all(source(path.stem) and load(path.stem) for path in FOLDER.iterdir())
+    known = (FOLDER.parents[2] / "docs" / "references.bib").read_text("utf-8")
+    for path in FOLDER.iterdir():
+        assert load(path.stem)
+        assert f"{{{source(path.stem)}," in known, path.name
 
 
 @pytest.mark.parametrize("sampler", PLANS)

@@ -116,13 +116,13 @@ def test_a_last_half_kick_that_is_left_out_is_found(monkeypatch):
     assert drift(sampler, *shared, **constants | {"step_size": 1.0}) > 1e-2
 
 
-def ghmc_drift(on_reject):
+def ghmc_drift(on_reject, sampler=ghmc):
     """Of q and p together, whose product a momentum that is not reversed changes; nothing is refreshed."""
     given = {"step_size": 1.6, "persistence": 1.0, "on_reject": on_reject}
 
     def step(rows, p, uniform):
-        state = ghmc.init(X[rows, None], TARGET, p[:, None])
-        return ghmc.step(state, ghmc.Noise(0 * p[:, None], np.full(len(p), uniform)), TARGET, ONE, **given)
+        state = sampler.State(*ghmc.init(X[rows, None], TARGET, p[:, None]))
+        return sampler.step(state, sampler.Noise(0 * p[:, None], np.full(len(p), uniform)), TARGET, ONE, **given)
 
     def change(rows, p):
         accepted, rejected = (step(rows, p, u) for u in (0.0, 1.0))
@@ -137,6 +137,18 @@ def ghmc_drift(on_reject):
 def test_the_momentum_must_turn_round_where_a_trajectory_is_rejected():
     assert ghmc_drift("flip") < 1e-7
     assert ghmc_drift("keep") > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("begun = x, log_density, slope, kept * p", "begun = x, log_density, slope, p"),
+        ("mixed[0] * before", "mixed[0] / 4 * before"),
+    ],
+    ids=["not_reversed", "damped"],
+)
+def test_planted_mistakes_of_ghmc_are_found(right, wrong):
+    assert ghmc_drift("flip", mutant(ghmc, right, wrong)) > 1e-2
 
 
 def test_a_refreshed_momentum_has_the_variance_of_the_old_one():
