@@ -72,6 +72,7 @@ def inputs(layout: dict[str, str], **given: Any) -> tuple[Any, ...]:
 
     A tuple comes with its kind, as ``state=(state, State)``. ``layout`` gives the axes of a field as letters behind the
     axes of the chains, which the first array fixes; "!D" has no axes of chains, a field without letters has no others.
+    N counts a sample, of which there is at least one.
     """
     fields: dict[str, Any] = {}
     for name, value in given.items():
@@ -104,6 +105,8 @@ def _check_axes(layout: dict[str, str], fields: dict[str, Any]) -> None:
         free = shape[len(shape) - rank :] if len(shape) >= rank else (0,) * rank
         for letter, size in zip(letters, free, strict=True):
             sizes.setdefault(letter, size)
+            if letter == "N" and not size:
+                raise ValueError(f"{name} must have shape ({said}) with N > 0, got {shape}")
         wanted = (() if shared else over) + tuple(sizes[letter] for letter in letters)
         if shape != wanted:
             raise ValueError(f"{name} must have shape ({said}) = {wanted}, got {shape}")

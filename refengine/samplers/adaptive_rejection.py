@@ -1,6 +1,6 @@
 r"""Adaptive rejection sampling of a log-concave density on a line: a hull of tangents above it, and chords below.
 
-Axes: K points of the hull; leading axes are independent hulls.
+Axes: N points of the hull; leading axes are independent hulls.
 
 The tangents of a concave log density lie above it, so that a draw of their exponential, which is kept with the
 probability of the density over the hull, is an independent draw of the density. The chords lie below it: a uniform
@@ -27,7 +27,7 @@ _BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 13
 
 
 class State(NamedTuple):
-    """The points of the hull in rising order, with log density and slope there, all (..., K)."""
+    """The points of the hull in rising order, with log density and slope there, all (..., N)."""
 
     abscissae: Real
     log_density: Real
@@ -64,7 +64,7 @@ class Transition(NamedTuple):
 
 
 def init(abscissae: Array, target: Target) -> State:
-    """The hull over points (..., K) in rising order.
+    """The hull over points (..., N) in rising order.
 
     >>> from refengine.samplers.targets import gaussian
     >>> init(np.array([-1.0, 1.0]), gaussian.target([0.0], [[1.0]])).gradient.tolist()
@@ -92,8 +92,8 @@ def step(state: State, noise: Noise, target: Target, *, lower: float = -inf, upp
               \int_{z_0}^{x^*} e^u = v \int_{z_0}^{z_K} e^u
 
     and :math:`x^*` is accepted if :math:`\log u_2 < h(x^*) - u(x^*)`. state: abscissae x, log_density h and gradient
-    h', (..., K); noise: place v and uniform :math:`u_2` (...); target: of one coordinate, log-concave. ``lower`` and
-    ``upper`` are :math:`z_0` and :math:`z_K`, the ends of the support. The new state has K + 1 points, :math:`x^*`
+    h', (..., N); noise: place v and uniform :math:`u_2` (...); target: of one coordinate, log-concave. ``lower`` and
+    ``upper`` are :math:`z_0` and :math:`z_N`, the ends of the support. The new state has N + 1 points, :math:`x^*`
     among them, whatever the decision (the paper leaves out those that the chord accepts). The chord from point to point
     through the hull's heights is told; it decides nothing here that the density would not. nan where the hull has no
     integral (an outer slope towards an infinite end that does not fall) and where two neighbours have the same slope.
@@ -153,7 +153,7 @@ def step_vjp(
     return cast(State(to_x, to_h, to_slope), dtype), cast(to_noise, dtype)
 
 
-LAYOUT = {"abscissae": "K", "log_density": "K", "gradient": "K"}
+LAYOUT = {"abscissae": "N", "log_density": "N", "gradient": "N"}
 
 
 class _Hull(NamedTuple):
@@ -176,7 +176,7 @@ def ends_of(lower: float, upper: float) -> tuple[float, float]:
 
 
 class _Segments(NamedTuple):
-    """The segments of the hull (..., K): ends, slope, rise from left to right, logarithm of the integral."""
+    """The segments of the hull (..., N): ends, slope, rise from left to right, logarithm of the integral."""
 
     left: Array
     right: Array

@@ -85,7 +85,11 @@ def init(position: Array, target: Target) -> State:
     >>> from refengine.samplers.targets import gaussian
     >>> init(np.zeros((4, 1)), gaussian.target([0.0], [[1.0]])).log_weight.round(12).tolist()
     [-1.38629436112, -1.38629436112, -1.38629436112, -1.38629436112]
+
+    ValueError where there are none.
     """
+    if len(shape_of(position)) < 2 or not shape_of(position)[-2]:
+        raise ValueError(f"position must have shape (..., N, D) with N > 0, got {shape_of(position)}")
     density = check_target(target).log_density(position, *target.parameters)
     xp = namespace(density)
     weight = xp.zeros_like(density) - log(density.shape[-1])

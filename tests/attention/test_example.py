@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from refengine.attention import baselines, hard, leave_one_out
+from tests import examples
 from tests.differences import slope
 
 
 @pytest.fixture(scope="module")
 def example() -> Any:
-    path = Path(__file__).parents[2] / "docs/example/attention.py"
-    spec = importlib.util.spec_from_file_location("attention_example", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return examples.example("attention")
 
 
 def made(count: int = 40) -> tuple[Any, Any]:

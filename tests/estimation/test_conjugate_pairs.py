@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from refengine.estimation import (
     normal_inverse_wishart,
     normal_normal,
 )
+from tests import examples
 
 U = 2.0**-53
 
@@ -246,12 +245,7 @@ def test_wrong_shapes_are_named(call: Any, named: str) -> None:
 
 
 def test_the_example_of_the_documentation_has_the_published_counts() -> None:
-    path = Path(__file__).parents[2] / "docs/example/estimation.py"
-    spec = importlib.util.spec_from_file_location("estimation_example", path)
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    example = examples.example("estimation")
     assert np.bincount(example.DEATHS.ravel()).tolist() == [144, 91, 32, 11, 2]
     assert example.DEATHS.sum(axis=1).tolist() == [16, 16, 12, 12, 8, 11, 17, 12, 7, 13, 15, 25, 24, 8]
     fisher = np.delete(example.DEATHS, [0, 1, 6, 11], axis=0)  # the ten corps of like size

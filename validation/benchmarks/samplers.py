@@ -2,7 +2,7 @@
 
 Our noise is drawn within the time; theirs is drawn where it is used. Both evaluate the density row by row. Children's
 test scores on their mothers' IQ (Gelman and Hill 2007), both in units near their standard deviation, so that all three
-parameters have nearly the same scale; where the data are missing, drawn ones of the same shape, which the names tell.
+parameters have nearly the same scale.
 """
 
 from __future__ import annotations
@@ -31,17 +31,8 @@ METRIC = np.full(3, SPREAD**2)
 DATA = Path(__file__).parents[1] / "posteriors" / "data" / "kidiq.csv"
 
 
-def data() -> tuple[str, np.ndarray, np.ndarray]:
-    """What they are, features (434, 2), outcomes (434,)."""
-    if DATA.exists():
-        scores, _, iq = np.loadtxt(DATA, delimiter=",", skiprows=2).T
-        return "kidiq", np.column_stack([np.ones(scores.size), (iq - 100) / 15]), scores / 20
-    rng = np.random.default_rng(434)
-    x = rng.normal(size=434)
-    return "data of kidiq's shape", np.column_stack([np.ones(434), x]), 4.3 + 0.45 * x + 0.9 * rng.normal(size=434)
-
-
-NAME, FEATURES, OUTCOMES = data()
+SCORES, _, IQ = np.loadtxt(DATA, delimiter=",", skiprows=2).T
+NAME, FEATURES, OUTCOMES = "kidiq", np.column_stack([np.ones(SCORES.size), (IQ - 100) / 15]), SCORES / 20
 BUILT_IN = linear_regression.target(FEATURES, OUTCOMES, PRIOR_SCALE)
 
 

@@ -134,8 +134,6 @@ class Walk:
         if self.targeted and target is None:
             return None
         over, sizes = self._sizes(dict(zip(fields, (*before, *drawn), strict=True)))
-        if not sizes.get("N", 1):
-            return None  # the reference says what is wrong with a sample of none
         chains, draws = prod(over), 1 if noise is None else len(noise[0])
         states = self._empty(kinds.State, sizes, chains, draws + 1)
         for whole, leaf in zip(states, before, strict=self.stateful):

@@ -32,7 +32,7 @@ def step(state, noise, target, *, lower=-inf, upper=inf):
     _, dtype, x, h, slope, place, uniform = inputs(reference.LAYOUT, state=(state, State), noise=(noise, Noise))
     ends, over, points = reference.ends_of(lower, upper), place.shape, x.shape[-1]
     found = compiled(target, x[..., None])
-    if found is None or not points:
+    if found is None:
         return reference.step(state, noise, target, lower=lower, upper=upper)
     after = State(*(np.empty((place.size, points + 1)) for _ in State._fields))
     told = Info(*(np.empty(place.size) for _ in range(5)), *(np.empty(place.size, np.bool_) for _ in range(2)))

@@ -12,6 +12,7 @@ from refengine.samplers import Target
 from validation.exact.draws import Draw, decades, short
 from validation.exact.number import exp, log, number, pi, stated
 from validation.exact.samplers.targets._derivative import derivative
+from validation.exact.samplers.targets._regression import regressions
 
 
 def target(features: Any, outcomes: Any, prior_scale: Any) -> Target:
@@ -63,20 +64,7 @@ def draw_parameters(rng: np.random.Generator, rows: int, size: int) -> dict[str,
 
 
 def draw_log_density(rng: np.random.Generator) -> Iterator[Draw]:
-    for i in range(40):
-        size, chains = i % 3, ((), (3,), (), (1, 2))[i // 3 % 4]
-        position = short(rng.normal(size=(*chains, size + 1)) * decades(rng, 0.1, 2), 5)
-        yield Draw({"position": position, **draw_parameters(rng, 1 + i % 4, size)})
-    for i in range(14):
-        position = rng.normal(size=2 + i % 2) * decades(rng, 1e-2, 5)
-        parameters = draw_parameters(rng, 2 + i % 3, 1 + i % 2) | {"prior_scale": decades(rng, 1e-2, 1e3)}
-        yield Draw({"position": position, **parameters}, flags=("HUGE_PARAMETER",), difficulty=3)
-    for _ in range(8):  # outcomes that are nearly explained
-        parameters = draw_parameters(rng, 2, 1)
-        beta = short(rng.normal(), 5)
-        parameters["outcomes"] = parameters["features"][:, 0] * beta * (1 + decades(rng, 1e-12, 1e-3))
-        position = np.array([beta, -decades(rng, 0.1, 20)])
-        yield Draw({"position": position, **parameters}, flags=("CANCELLATION",), difficulty=4)
+    yield from regressions(rng, draw_parameters, "prior_scale", 1e-2)
     empty = {"features": np.zeros((0, 2)), "outcomes": np.zeros(0), "prior_scale": 2.0}
     yield Draw({"position": [0.5, -1.0, 0.25], **empty}, flags=("EMPTY_ROW",), difficulty=2)
     for scale in (0.0, -1.0, nan):
