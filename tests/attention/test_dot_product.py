@@ -12,6 +12,7 @@ import pytest
 import refengine
 from refengine._walk import find
 from refengine.attention import dot_product as reference
+from refengine.backends.numba.attention import _sweeps
 from tests.attention._rounding import assert_within, bounds
 from validation.exact.draws import Draw
 from validation.generate import certified_case
@@ -31,6 +32,14 @@ def arrays(heads: int, key_heads: int, queries: int, keys: int, width: int, valu
     return {name: rng.normal(size=shape) for name, shape in shapes.items()}
 
 
+@pytest.fixture(params=["weights kept", "weights made twice"])
+def sweeps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of the kernel, whatever the number of keys."""
+    if request.param == "weights made twice":
+        monkeypatch.setattr(_sweeps, "STRIP", 0)
+
+
+@pytest.mark.usefixtures("sweeps")
 @pytest.mark.parametrize("bias_shape", [None, (4, 150, 131), (131,), (150, 1), (2, 1, 1, 131)])
 @pytest.mark.parametrize(
     "constants",
@@ -58,6 +67,7 @@ def test_tiles_of_the_kernel_fit_together(
         np.testing.assert_allclose(a, b, rtol=0, atol=share * float(np.nanmax(np.abs(b))))
 
 
+@pytest.mark.usefixtures("sweeps")
 def test_the_kernel_gives_the_same_bits_for_any_thread_count() -> None:
     given, threads = arrays(2, 1, 100, 130, 200, 5), numba.get_num_threads()
     results = []
@@ -72,6 +82,17 @@ def test_the_kernel_gives_the_same_bits_for_any_thread_count() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(("keys", "kept"), [(2730, True), (2731, False)])
+def test_a_task_keeps_a_mebibyte_of_weights_at_most(monkeypatch: pytest.MonkeyPatch, keys: int, kept: bool) -> None:
+    launched = []
+    for name in ("there_and_back", "backward"):
+        monkeypatch.setattr(_sweeps, name, lambda *_, name=name: launched.append(name))
+    given = arrays(1, 1, 3, keys, 2, 2)
+    KERNEL.attention_value_and_vjp(**given)
+    assert launched[:1] == ["there_and_back" if kept else "backward"]
+
+
+@pytest.mark.usefixtures("sweeps")
 def test_the_kernel_multiplies_float32_in_float32_and_loses_no_more_than_that() -> None:
     given = {name: a.astype(np.float32) for name, a in arrays(4, 2, 300, 500, 64, 33).items()}
     wide = {name: a.astype(np.float64) for name, a in given.items()}

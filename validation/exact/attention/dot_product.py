@@ -165,11 +165,14 @@ def draw_attention(rng: np.random.Generator) -> Iterator[Draw]:
     yield from _options(rng)
     yield from _dropped(rng)
     yield from _padded(rng)
+    yield from _long(rng)
 
 
 def draw_weights(rng: np.random.Generator) -> Iterator[Draw]:
     yield from (_without_v(draw) for part in (_ordinary, _hard, _masked, _aligned) for draw in part(rng))
-    yield from (_without_v(draw) for part in (_empty, _poisoned, _shaped, _options, _padded) for draw in part(rng))
+    yield from (
+        _without_v(draw) for part in (_empty, _poisoned, _shaped, _options, _padded, _long) for draw in part(rng)
+    )
 
 
 def draw_log_sum_exp(rng: np.random.Generator) -> Iterator[Draw]:
@@ -314,6 +317,15 @@ def _shaped(rng: np.random.Generator) -> Iterator[Draw]:
     arrays = {name: normal(rng, 2, heads, n, 2) for name, heads, n in zip("qkv", (2, 1, 1), (2, 2, 2), strict=True)}
     mask = _booleans(rng, 2, 1, 1, 2)
     yield Draw(arrays | {"bias": normal(rng, 2, 2, 2)}, {"mask": mask}, ("BROADCAST", "GROUPED_HEADS"), difficulty=3)
+
+
+def _long(rng: np.random.Generator) -> Iterator[Draw]:
+    """More keys than a tile holds; the scores rise, fall, or neither, as what is summed by then is scaled anew."""
+    for keys in (65, 130):
+        for by in (lambda k: np.argsort(k), lambda k: np.argsort(-k), lambda k: np.arange(k.size)):
+            given = _qkv(rng, lengths=(2, keys))
+            given["k"] = given["k"][:, by(given["k"][0, :, 0])]
+            yield Draw(given | {"q": np.abs(given["q"]) * [6.0, 0.25]}, difficulty=2)
 
 
 def _options(rng: np.random.Generator) -> Iterator[Draw]:

@@ -1,4 +1,7 @@
-"""The way back: what is taken off in every row first, then tiles, each of which adds to all cotangents."""
+"""The way back: what is taken off in every row first, then tiles, each of which adds to all cotangents.
+
+`there_and_back` makes both sweeps block by block of the queries, `backward` the second alone.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,20 @@ import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba.attention._forward import forward_block
 from refengine.backends.numba.attention._products import accumulate, fall, transpose
 from refengine.backends.numba.attention._tiles import (
     TILE,
+    a_strip,
     add_product,
     fill_scores,
     inner,
     kept,
     kept_tile,
     matrix,
+    no_strip,
     reach,
+    tile_of,
 )
 
 ATTENTION, WEIGHTS, LOG_SUM_EXP = 0, 1, 2
@@ -37,6 +44,7 @@ class Incoming(NamedTuple):
     share: Any  # of the best key: its weight
     shift: Any
     mean: Any
+    of_sum: Any  # the cotangent of log-sum-exp beside g
     residue: Any  # the sum of the scores' cotangents
 
 
@@ -56,14 +64,16 @@ def _tile(
     h: int,
     i0: int,
     j0: int,
+    tops: Any,
 ) -> None:
     """The weights ``p`` of a tile (keys, queries) after drop-out, and the cotangents ``ds`` of its scores.
 
-    ``part`` takes the sums of these over the keys.
+    ``part`` takes the sums of these over the keys. With ``tops``, p comes with the exponentials of a strip.
     """
     columns, rows = p.shape
     block = slice(i0, i0 + rows)
-    fill_scores(p, slope, queries, t, b, h, i0, j0)
+    if not tops.size:
+        fill_scores(p, slope, queries, t, b, h, i0, j0)
     ds[:] = 0
     if y.kind == ATTENTION:
         accumulate(ds, x.v[b, h // (t.q.shape[1] // t.k.shape[1]), j0 : j0 + columns], g)
@@ -76,7 +86,11 @@ def _tile(
         best = z.best[b, h, i] - j0
         if z.rest[b, h, i] < 1 and 0 <= best < columns:
             ds[best, i - i0] = y.shift[b, h, i]
-    _weigh(p, ds, z.largest[b, h, block], y.share[b, h, block], y.shift[b, h, block], y.mean[b, h, block], part)
+    of_rows = y.shift[b, h, block], y.mean[b, h, block]
+    if tops.size:
+        _weigh_kept(p, ds, tops, z.largest[b, h, block], y.share[b, h, block], *of_rows, part)
+    else:
+        _weigh(p, ds, z.largest[b, h, block], y.share[b, h, block], *of_rows, part)
     for i in range(i0, i0 + rows):
         if x.mean and z.best[b, h, i] < 0:
             p[:, i - i0] = 1 / t.k.shape[2]
@@ -94,6 +108,21 @@ def _weigh(s: Any, ds: Any, largest: Any, share: Any, shift: Any, mean: Any, par
             p = fall(s[j, r] - largest[r]) * share[r] if seen else s.dtype.type(0)
             d = ((ds[j, r] - shift[r]) - mean[r]) * p if seen else s.dtype.type(0)
             s[j, r], ds[j, r] = p, d
+            part[r] += d
+
+
+@numba.njit(cache=True)
+def _weigh_kept(e: Any, ds: Any, tops: Any, largest: Any, share: Any, shift: Any, mean: Any, part: Any) -> None:
+    """The same from exponentials relative to ``tops``, which become factors of a row."""
+    part[:] = 0
+    for r in range(e.shape[1]):
+        tops[r] = fall(tops[r] - largest[r]) * share[r]
+    for j in range(e.shape[0]):
+        for r in range(e.shape[1]):
+            unseen = e[j, r] < 0
+            p = e.dtype.type(0) if unseen else e[j, r] * tops[r]
+            d = e.dtype.type(0) if unseen else ((ds[j, r] - shift[r]) - mean[r]) * p
+            e[j, r], ds[j, r] = p, d
             part[r] += d
 
 
@@ -117,6 +146,10 @@ def _center(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, rows: int) 
             y.mean[b, h, i] = inner(y.g[b, h, i], z.tail[b, h, i]) - rest / (1 + rest) * y.shift[b, h, i]
     if y.kind == WEIGHTS:
         _center_weights(t, x, z, y, b, h, i0, rows)
+    for i in range(i0, i0 + rows):
+        if z.best[b, h, i] >= 0:
+            y.mean[b, h, i] -= y.of_sum[b, h, i]
+            y.residue[b, h, i] -= y.of_sum[b, h, i]
 
 
 @numba.njit(cache=True)
@@ -152,48 +185,58 @@ def _center_weights(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, row
 def _meet(
     t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, b: int, key_head: int, a: int, c: int
 ) -> None:
-    """The keys of part a and the queries of part c, with all heads that read these keys.
-
-    It adds to its own keys' rows of dk and dv, and its own queries' of dq, dbias and ``y.residue``. ``turned`` holds a
-    block's scaled queries (D, rows) and, for an average, its cotangents (V, rows): transposed once a block, since
-    `accumulate` wants the rows of its right factor in C order.
-    """
+    """The keys of part a and the queries of part c, with all heads that read these keys."""
     group = t.q.shape[1] // t.k.shape[1]
-    tiles, part = np.empty((3, t.rows * TILE), t.q.dtype), np.empty(t.rows, t.q.dtype)
-    width = y.g.shape[3] if y.kind == ATTENTION else 0
-    turned = np.empty((t.q.shape[3] + width) * t.rows, t.q.dtype)
+    keys = _start(t.k, TILE, a, t.parts), _start(t.k, TILE, a + 1, t.parts)
     for h in range(key_head * group, (key_head + 1) * group):
         for i0 in range(_start(t.q, t.rows, c, t.parts), _start(t.q, t.rows, c + 1, t.parts), t.rows):
-            rows = min(t.rows, t.q.shape[2] - i0)
-            queries = matrix(turned, t.q.shape[3], rows)
-            g = matrix(turned[queries.size :], width, rows)
-            transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
-            if y.kind == ATTENTION:
-                transpose(g, y.g[b, h, i0 : i0 + rows], 1)
-            start, stop = reach(t, i0, rows, x.mean)
-            for j0 in range(_start(t.k, TILE, a, t.parts), _start(t.k, TILE, a + 1, t.parts), TILE):
-                columns = min(TILE, t.k.shape[2] - j0)
-                if start < j0 + columns and j0 < stop:
-                    p, ds = matrix(tiles[0], columns, rows), matrix(tiles[1], columns, rows)
-                    slope = matrix(tiles[2], columns, rows)
-                    _tile(p, ds, slope, part[:rows], queries, g, t, x, z, y, b, h, i0, j0)
-                    if y.kind == ATTENTION:
-                        add_product(dv[b, key_head, j0 : j0 + columns], p, y.g[b, h, i0 : i0 + rows], x.finite)
-                    if t.softcap > 0 and t.after_bias:
-                        _times_slope(ds, slope)
-                    if dbias.size:
-                        for r in range(rows):
-                            # a bias that all queries share needs one sum a block, not a row a query
-                            row = i0 + r if dbias.shape[2] == t.q.shape[2] else i0 // t.rows
-                            dbias[b, h, row, j0 : j0 + columns] += ds[:, r]
-                    if t.softcap > 0 and not t.after_bias:
-                        _times_slope(ds, slope)
-                    residue = y.residue[b, h, i0 : i0 + rows]
-                    for r in range(rows):
-                        residue[r] += part[r]
-                    add_product(dk[b, key_head, j0 : j0 + columns], ds, t.q[b, h, i0 : i0 + rows], x.finite)
-                    keys = t.k[b, key_head, j0 : j0 + columns]
-                    add_product(dq[b, h, i0 : i0 + rows], ds.T, keys, x.finite)
+            _meet_block(t, x, z, y, dq, dk, dv, dbias, no_strip(t), b, h, i0, keys)
+
+
+@numba.njit(cache=True)
+def _meet_block(
+    t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, strip: Any, b: int, h: int, i0: int, of: Any
+) -> None:
+    """A block of queries and the keys ``of[0] <= j < of[1]``; their weights come from ``strip`` unless it is empty.
+
+    It adds to its own keys' rows of dk and dv, and its own queries' of dq, dbias and ``y.residue``. ``turned`` holds
+    the block's scaled queries (D, rows) and, for an average, its cotangents (V, rows): transposed once, since
+    `accumulate` wants the rows of its right factor in C order.
+    """
+    rows, key_head = min(t.rows, t.q.shape[2] - i0), h // (t.q.shape[1] // t.k.shape[1])
+    tiles, part = np.empty((3, t.rows * TILE), t.q.dtype), np.empty(rows, t.q.dtype)
+    width = y.g.shape[3] if y.kind == ATTENTION else 0
+    turned = np.empty((t.q.shape[3] + width) * rows, t.q.dtype)
+    queries = matrix(turned, t.q.shape[3], rows)
+    g = matrix(turned[queries.size :], width, rows)
+    transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
+    if y.kind == ATTENTION:
+        transpose(g, y.g[b, h, i0 : i0 + rows], 1)
+    start, stop = reach(t, i0, rows, x.mean)
+    for j0 in range(max(start, of[0]), min(stop, of[1]), TILE):
+        columns = min(TILE, t.k.shape[2] - j0)
+        ds, slope = matrix(tiles[1], columns, rows), matrix(tiles[2], columns, rows)
+        p, tops = matrix(tiles[0], columns, rows), strip.tops[:0].reshape(-1)
+        if strip.tops.size:
+            p, tops = tile_of(strip, t, j0, rows), strip.tops[j0 // TILE]
+        _tile(p, ds, slope, part, queries, g, t, x, z, y, b, h, i0, j0, tops)
+        if y.kind == ATTENTION:
+            add_product(dv[b, key_head, j0 : j0 + columns], p, y.g[b, h, i0 : i0 + rows], x.finite)
+        if t.softcap > 0 and t.after_bias:
+            _times_slope(ds, slope)
+        if dbias.size:
+            for r in range(rows):
+                # a bias that all queries share needs one sum a block, not a row a query
+                row = i0 + r if dbias.shape[2] == t.q.shape[2] else i0 // t.rows
+                dbias[b, h, row, j0 : j0 + columns] += ds[:, r]
+        if t.softcap > 0 and not t.after_bias:
+            _times_slope(ds, slope)
+        residue = y.residue[b, h, i0 : i0 + rows]
+        for r in range(rows):
+            residue[r] += part[r]
+        add_product(dk[b, key_head, j0 : j0 + columns], ds, t.q[b, h, i0 : i0 + rows], x.finite)
+        keys = t.k[b, key_head, j0 : j0 + columns]
+        add_product(dq[b, h, i0 : i0 + rows], ds.T, keys, x.finite)
 
 
 @numba.njit(cache=True)
@@ -231,6 +274,34 @@ def backward(t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: A
         head, part = task // t.parts, task % t.parts
         b, key_head = head // key_heads, head % key_heads
         _meet(t, x, z, y, dq, dk, dv, dbias, b, key_head, part, (part + turn) % t.parts)
+
+
+@parallel
+def there_and_back(
+    t: Any, x: Any, z: Any, out: Any, y: Any, dq: Any, dk: Any, dv: Any, more_k: Any, more_v: Any, dbias: Any
+) -> None:
+    """Both sweeps at once, a part of the queries a task: the way back finds its weights in a strip.
+
+    The first part adds to dk and dv, each of the others to sums of its own in ``more_k`` and ``more_v``.
+    """
+    key_heads = t.k.shape[1]
+    for task in numba.prange(t.k.shape[0] * key_heads * t.parts):
+        head, part = task // t.parts, task % t.parts
+        b, key_head = head // key_heads, head % key_heads
+        of_k, of_v = (more_k[part - 1], more_v[part - 1]) if part else (dk, dv)
+        _there_and_back(t, x, z, out, y, dq, of_k, of_v, dbias, b, key_head, part)
+
+
+@numba.njit(cache=True)
+def _there_and_back(
+    t: Any, x: Any, z: Any, out: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, b: int, key_head: int, part: int
+) -> None:
+    group, strip = t.q.shape[1] // t.k.shape[1], a_strip(t)
+    for h in range(key_head * group, (key_head + 1) * group):
+        for i0 in range(_start(t.q, t.rows, part, t.parts), _start(t.q, t.rows, part + 1, t.parts), t.rows):
+            forward_block(t, x, z, out, strip, b, h, i0)
+            _center(t, x, z, y, b, h, i0, min(t.rows, t.q.shape[2] - i0))
+            _meet_block(t, x, z, y, dq, dk, dv, dbias, strip, b, h, i0, (0, t.k.shape[2]))
 
 
 @parallel

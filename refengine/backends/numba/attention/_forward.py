@@ -1,9 +1,10 @@
-"""Attention by tiles, in memory that grows with Q + K: no row of weights is ever stored (but the cotangent of a bias).
+"""Attention by tiles, in memory that grows with Q + K: no matrix of weights is stored (but the cotangent of a bias).
 
 A forward sweep keeps for every query its best key, that key's score, and the *rest*: the sum of the other exponentials
 relative to the best one's, and the values that they carry. So log-sum-exp is ``largest + log1p(rest)``, and what
-cancels when one weight is nearly 1 is never formed. `_backward` recomputes the weights tile by tile from ``largest``
-and ``rest``: a log-sum-exp in one number would cost the digits of large scores.
+cancels when one weight is nearly 1 is never formed. `_backward` makes the weights tile by tile from ``largest`` and
+``rest`` (a log-sum-exp in one number would cost the digits of large scores): from the exponentials that a block of
+queries has kept in a strip, or, where keys are too many for that, from scores that are computed again.
 
 Every task owns what it writes, its rows of the caller's arrays and tiles of its own, and goes through its tiles in
 order: results do not depend on the number of threads. Products of tiles are made in blocks that stay in registers
@@ -27,7 +28,9 @@ from refengine.backends.numba.attention._tiles import (
     kept,
     kept_tile,
     matrix,
+    no_strip,
     reach,
+    tile_of,
 )
 
 
@@ -45,11 +48,22 @@ class Sums(NamedTuple):
 
 @numba.njit(cache=True)
 def _absorb(
-    s: Any, found: Any, part: Any, z: Any, x: Any, values: Any, b: int, h: int, i0: int, j0: int, numbers: bool
+    s: Any,
+    exponentials: Any,
+    found: Any,
+    part: Any,
+    z: Any,
+    x: Any,
+    values: Any,
+    b: int,
+    h: int,
+    i0: int,
+    j0: int,
+    numbers: bool,
 ) -> None:
     """Raise the best keys of a block to those of a tile, whose scores become the kept exponentials of the others.
 
-    ``numbers``: no score is nan.
+    ``exponentials`` takes all of them, before drop-out. ``numbers``: no score is nan.
     """
     columns, rows = s.shape
     block = slice(i0, i0 + rows)
@@ -70,9 +84,11 @@ def _absorb(
                     tail[r, d] = lower * (tail[r, d] + factor * values[best[r], d] if factor != 0 else tail[r, d])
             best[r] = j0 + int(found[r])
             s[int(found[r]), r] = -inf
-    _exponentials(s, largest, part)
+    _exponentials(s, exponentials, largest, part)
     for r in range(rows):
         rest[r] += part[r]
+        if found[r] >= 0:
+            exponentials[int(found[r]), r] = 1
     if x.has_keep or x.raised != 1:
         kept_tile(s, x, b, h, i0, j0)
 
@@ -113,20 +129,25 @@ def _raise_numbers(s: Any, largest: Any, found: Any, top: Any) -> None:
 
 
 @numba.njit(cache=True)
-def _exponentials(s: Any, largest: Any, part: Any) -> None:
+def _exponentials(s: Any, exponentials: Any, largest: Any, part: Any) -> None:
+    """0 in s, and below 0 in ``exponentials``, where the score is -inf."""
     for j in range(s.shape[0]):
         for r in range(s.shape[1]):
-            e = fall(s[j, r] - largest[r]) if s[j, r] != -inf else s.dtype.type(0)
+            seen = s[j, r] != -inf
+            e = fall(s[j, r] - largest[r])
+            exponentials[j, r] = e if seen else s.dtype.type(-1)
+            e = e if seen else s.dtype.type(0)
             part[r] += e
             s[j, r] = e
 
 
 @numba.njit(cache=True)
-def _forward_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) -> None:
+def forward_block(t: Any, x: Any, z: Any, out: Any, strip: Any, b: int, h: int, i0: int) -> None:
     """One block of queries against all its keys.
 
-    It writes its own rows of ``z`` and ``out``; two tiles (scores, and slopes of a cap), the scaled queries, (D, rows)
-    as products of tiles read them, and one number a row for the best keys and one for sums are made here.
+    It writes its own rows of ``z`` and ``out``, and fills ``strip`` unless that is empty. Two tiles (scores, and slopes
+    of a cap, then exponentials), the scaled queries, (D, rows) as products of tiles read them, and one number a row for
+    the best keys and one for sums are made here.
     """
     rows = min(t.rows, t.q.shape[2] - i0)
     values = x.v[b, h // (t.q.shape[1] // t.k.shape[1])]
@@ -139,9 +160,13 @@ def _forward_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) ->
     for j0 in range(start, stop, TILE):
         columns = min(TILE, t.k.shape[2] - j0)
         s = matrix(tiles[0], columns, rows)
-        fill_scores(s, matrix(tiles[1], columns, rows), queries, t, b, h, i0, j0)
-        _absorb(s, found, part, z, x, values, b, h, i0, j0, numbers)
+        spare = matrix(tiles[1], columns, rows)
+        fill_scores(s, spare, queries, t, b, h, i0, j0)
+        exponentials = tile_of(strip, t, j0, rows) if strip.tops.size else spare
+        _absorb(s, exponentials, found, part, z, x, values, b, h, i0, j0, numbers)
         add_product(z.tail[b, h, i0 : i0 + rows], s.T, values[j0 : j0 + columns], x.finite)
+        if strip.tops.size:
+            strip.tops[j0 // TILE, :rows] = z.largest[b, h, i0 : i0 + rows]
     for i in range(i0, i0 + rows):
         if z.best[b, h, i] >= 0:
             z.rest[b, h, i] += z.largest[b, h, i] - z.largest[b, h, i]  # nan where the best score is infinite
@@ -174,4 +199,5 @@ def forward(t: Any, x: Any, z: Any, out: Any) -> None:
     blocks = (queries + t.rows - 1) // t.rows
     for task in numba.prange(batch * heads * blocks):
         head = task // blocks
-        _forward_block(t, x, z, out, head // heads, head % heads, task % blocks * t.rows)
+        i0 = task % blocks * t.rows
+        forward_block(t, x, z, out, no_strip(t), head // heads, head % heads, i0)

@@ -10,13 +10,23 @@ import numpy as np
 from refengine._arrays import unbroadcast
 from refengine.attention._arguments import Checked, Options, check_no_empty_row
 from refengine.backends.numba._parallel import sealed
-from refengine.backends.numba.attention._backward import LOG_SUM_EXP, Incoming, backward, center, finish
+from refengine.backends.numba.attention._backward import (
+    ATTENTION,
+    LOG_SUM_EXP,
+    Incoming,
+    backward,
+    center,
+    finish,
+    there_and_back,
+)
 from refengine.backends.numba.attention._forward import Sums, forward
 from refengine.backends.numba.attention._tiles import TILE, Scores, Values
 
 ROWS = 48  # queries in a block, of float64: with 64 keys a tile of 24 KiB
 MANY = 2**14  # pairs of queries and keys from which tiles of float32 are multiplied as such
 MODERATE = 1e7  # the largest numbers in them: products of four, and sums of many, stay below 3e38
+STRIP = 2**20  # bytes of weights that a task may keep
+AT_ONCE = 16  # tasks of both sweeps, where each needs memory for sums of its own
 PIECES = 64  # tasks at a time on the way back: more than most machines have cores
 
 
@@ -41,50 +51,51 @@ def of_queries(c: Checked, rows: np.ndarray) -> np.ndarray:
 @np.errstate(all="ignore")
 def swept(c: Checked, options: Options, place: int | None = None) -> tuple[Scores, Values, Sums, np.ndarray]:
     """What the kernels read, and the result of the forward sweep."""
-    dtype = _dtype_of_tiles(c, options)
-    t, x = _scores(c, options, place, dtype), _values(c, options, dtype)
-    rows = t.q.shape[:3]
-    z = Sums(
-        np.full(rows, -1, np.int64),
-        np.full(rows, -np.inf, x.v.dtype),
-        np.zeros(rows),
-        np.zeros((*rows, x.v.shape[-1]), x.v.dtype),
-    )
-    out = np.empty((*rows, x.v.shape[-1]), x.v.dtype)
+    t, x, z, out = _given(c, options, place)
     forward(t, x, z, out)
-    if options.empty_row == "error":
-        empty = (z.best < 0).reshape(c.shape[:-1])
-        check_no_empty_row(empty if c.query_mask is None else empty & c.query_mask)
+    _check_rows(c, options, z)
     return t, x, z, out
 
 
 @np.errstate(all="ignore")
-def swept_back(
-    c: Checked, kind: int, t: Scores, x: Values, z: Sums, out: np.ndarray, of_sum: Any = 0
-) -> tuple[np.ndarray, ...]:
-    """dq, dk, dv and dbias in the shapes of the arguments; ``of_sum`` is a cotangent of log-sum-exp beside g.
+def swept_both_ways(
+    c: Checked, options: Options, kind: int, place: int | None = None, of_sum: Any = 0
+) -> tuple[Sums, np.ndarray, tuple[np.ndarray, ...]]:
+    """The sums, the averages, and dq, dk, dv and dbias; ``of_sum`` is a cotangent of log-sum-exp beside g.
 
     dbias needs memory for (B, H, Q, K) numbers, or (B, H, blocks of queries, K) of a bias that queries share. A bias of
     one number for all keys needs none: it moves log-sum-exp by itself and no weight, whatever rounding says, unless a
     cap comes in between.
     """
+    t, x, z, out = _given(c, options, place)
     g, bias = c.arrays["g"], c.arrays["bias"]
     g = _with_batch(of_queries(c, g[..., None] if kind == LOG_SUM_EXP else g), c.shape[:-3], t.q.dtype)
     share, shift, mean = np.zeros((3, *t.q.shape[:3]), t.q.dtype)
-    y = Incoming(kind, g, out, share, shift, mean, np.zeros(t.q.shape[:3]))
-    dq, dk, dv = (np.zeros(a.shape, a.dtype) for a in (t.q, t.k, x.v))
+    of_rows = np.zeros(t.q.shape[:3]) + np.reshape(of_sum, t.q.shape[:3] if np.ndim(of_sum) else ())
+    y = Incoming(kind, g, out, share, shift, mean, of_rows, np.zeros(t.q.shape[:3]))
     sums = t.q.shape[2] if t.bias.shape[2] == t.q.shape[2] else -(-t.q.shape[2] // t.rows)
     alike = bias is not None and bias.shape[-1:] != c.shape[-1:] and not (t.softcap and t.after_bias)
     dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2] if t.has_bias and not alike else 0))
-    center(t, x, z, y)
-    of_rows = np.where(z.best < 0, 0.0, np.reshape(of_sum, t.q.shape[:3] if np.ndim(of_sum) else ()))
-    y.mean[:] -= of_rows
-    y.residue[:] -= of_rows
-    for turn in range(t.parts):
-        backward(t, x, z, y, dq, dk, dv, dbias, turn)
+    dq, dk, dv = (np.zeros(a.shape, a.dtype) for a in (t.q, t.k, x.v))
+    strip = t.rows * t.k.shape[2] * t.q.itemsize
+    if kind == ATTENTION and strip <= STRIP and not t.softcap and not x.mean:
+        tasks = max(prod(t.k.shape[:2]), 1)
+        t = t._replace(parts=max(min(-(-AT_ONCE // tasks), -(-t.q.shape[2] // t.rows)), 1))
+        more_k, more_v = (np.zeros((t.parts - 1, *a.shape), a.dtype) for a in (t.k, x.v))
+        there_and_back(t, x, z, out, y, dq, dk, dv, more_k, more_v, dbias)
+        for of_part in more_k:
+            dk += of_part
+        for of_part in more_v:
+            dv += of_part
+    else:
+        forward(t, x, z, out)
+        center(t, x, z, y)
+        for turn in range(t.parts):
+            backward(t, x, z, y, dq, dk, dv, dbias, turn)
+    _check_rows(c, options, z)
     finish(t, x, z, y, dq)
     if alike:
-        dbias = (y.residue if kind == LOG_SUM_EXP else of_rows + 0 * y.residue)[..., None]  # nan stays nan
+        dbias = (y.residue if kind == LOG_SUM_EXP else np.where(z.best < 0, 0, of_rows) + 0 * y.residue)[..., None]
     dk *= t.scale
     batch = c.shape[:-3]
     dq = of_queries(c, dq.reshape(*batch, *dq.shape[1:])).reshape(dq.shape)
@@ -94,13 +105,33 @@ def swept_back(
         if c.arrays.get(name) is not None
     ]
     cotangents += [dv] if "v" not in c.arrays else []
-    return *cotangents, None if bias is None else _summed(dbias, t, bias, batch)
+    return z, out, (*cotangents, None if bias is None else _summed(dbias, t, bias, batch))
 
 
 def _summed(dbias: np.ndarray, t: Scores, bias: np.ndarray, batch: tuple[int, ...]) -> Any:
     shared = dbias.shape[2] != t.q.shape[2]
     dbias = np.sum(dbias, axis=2, keepdims=True) if shared else dbias
     return unbroadcast(dbias.reshape(*batch, *dbias.shape[1:]), bias, bias.dtype)
+
+
+def _given(c: Checked, options: Options, place: int | None) -> tuple[Scores, Values, Sums, np.ndarray]:
+    """What the kernels read and write on the way there."""
+    dtype = _dtype_of_tiles(c, options)
+    t, x = _scores(c, options, place, dtype), _values(c, options, dtype)
+    rows = t.q.shape[:3]
+    z = Sums(
+        np.full(rows, -1, np.int64),
+        np.full(rows, -np.inf, x.v.dtype),
+        np.zeros(rows),
+        np.zeros((*rows, x.v.shape[-1]), x.v.dtype),
+    )
+    return t, x, z, np.empty((*rows, x.v.shape[-1]), x.v.dtype)
+
+
+def _check_rows(c: Checked, options: Options, z: Sums) -> None:
+    if options.empty_row == "error":
+        empty = (z.best < 0).reshape(c.shape[:-1])
+        check_no_empty_row(empty if c.query_mask is None else empty & c.query_mask)
 
 
 def _scores(c: Checked, options: Options, place: int | None, dtype: Any) -> Scores:

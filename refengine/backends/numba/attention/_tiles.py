@@ -54,6 +54,30 @@ def matrix(buffer: Any, rows: int, columns: int) -> Any:
     return buffer[: rows * columns].reshape(rows, columns)
 
 
+class Strip(NamedTuple):
+    """What a block of queries keeps of its weights, tile by tile: exponentials relative to the tops of their time."""
+
+    exponentials: Any  # below 0 where a query does not attend
+    tops: Any  # (tiles, rows): the largest scores after this tile
+
+
+@numba.njit(cache=True)
+def a_strip(t: Any) -> Any:
+    keys, kind = t.k.shape[2], t.q.dtype
+    return Strip(np.empty(keys * t.rows, kind), np.empty(((keys + TILE - 1) // TILE, t.rows), kind))
+
+
+@numba.njit(cache=True)
+def no_strip(t: Any) -> Any:
+    return Strip(np.empty(0, t.q.dtype), np.empty((0, 0), t.q.dtype))
+
+
+@numba.njit(cache=True)
+def tile_of(strip: Any, t: Any, j0: int, rows: int) -> Any:
+    """The exponentials (keys, queries) of the tile that begins with key j0."""
+    return matrix(strip.exponentials[j0 * t.rows :], min(TILE, t.k.shape[2] - j0), rows)
+
+
 @numba.njit(cache=True)
 def capped(x: Any, softcap: Any) -> tuple[Any, Any]:
     """The score after the cap, and the slope of the cap."""

@@ -9,7 +9,7 @@ from refengine.attention._arguments import Options, check, check_cotangent
 from refengine.attention.dot_product import *
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.attention._backward import ATTENTION, LOG_SUM_EXP, WEIGHTS, fill_weights
-from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_back
+from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_both_ways
 
 
 @kernel_of(reference.attention)
@@ -62,8 +62,7 @@ def attention_value_and_vjp(
     options = Options(*who, scale, softcap, empty_row, keep_mask, keep_probability, query_mask, softcap_order)
     c = check(options, q=q, k=k, v=v, bias=bias, g=g)
     check_cotangent(c.arrays["g"], (*c.shape[:-1], c.arrays["v"].shape[-1]))
-    t, x, z, out = swept(c, options)
-    dq, dk, dv, dbias = swept_back(c, ATTENTION, t, x, z, out)
+    _, out, (dq, dk, dv, dbias) = swept_both_ways(c, options, ATTENTION)
     return shaped(out, c), ((dq, dk, dv) if bias is None else (dq, dk, dv, dbias))
 
 
@@ -140,7 +139,7 @@ def weights_vjp(
     )
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape)
-    dq, dk, _, dbias = swept_back(c, WEIGHTS, *swept(c, options))
+    dq, dk, _, dbias = swept_both_ways(c, options, WEIGHTS)[2]
     return (dq, dk) if bias is None else (dq, dk, dbias)
 
 
@@ -188,5 +187,5 @@ def log_sum_exp_vjp(
     )
     c = check(options, q=q, k=k, bias=bias, g=g)
     check_cotangent(c.arrays["g"], c.shape[:-1])
-    dq, dk, _, dbias = swept_back(c, LOG_SUM_EXP, *swept(c, options))
+    dq, dk, _, dbias = swept_both_ways(c, options, LOG_SUM_EXP)[2]
     return (dq, dk) if bias is None else (dq, dk, dbias)

@@ -15,7 +15,7 @@ from refengine.attention.ring import check_part, checked
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba._parallel import parallel, sealed
 from refengine.backends.numba.attention._backward import ATTENTION
-from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_back
+from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_both_ways
 from refengine.backends.numba.attention._tiles import inner
 
 
@@ -60,8 +60,7 @@ def part_value_and_vjp(
 ):
     options = Options(mask, causal, "top_left", window, scale, softcap, "zero", keep_mask, keep_probability)
     c = check_part(options, place, q=q, k=k, v=v, bias=bias, g=g)
-    t, x, z, out = swept(c, options, place)
-    *found, dbias = swept_back(c, ATTENTION, t, x, z, out, c.arrays["g_log_sum_exp"])
+    z, out, (*found, dbias) = swept_both_ways(c, options, ATTENTION, place, c.arrays["g_log_sum_exp"])
     if dbias is not None:
         found.append(dbias)
     return Partial(shaped(out, c), log_sum_exp_of(z, c)), tuple(found)
