@@ -5,6 +5,8 @@ from math import lgamma
 import numpy as np
 import pytest
 
+import refengine
+from refengine._walk import find
 from validation.posteriors.__main__ import bound, main
 from validation.posteriors._data import FOLDER, load, source
 from validation.posteriors._regression import Regression, half_cauchy
@@ -55,19 +57,54 @@ def test_means_agree_with_the_draws_of_posteriordb():
          [0.000106241, 0.000722052, 0.000907973, 0.000922856, 0.000854131, 0.000699560, 7.96547e-05]),
         ("mesquite-mesquite", [-727.038222, 187.037002, 373.695945, 355.612263, -101.687498, 132.05907, -365.330401,
          277.761547], [1.503834, 1.195848, 1.297726, 2.26549, 1.921106, 0.362622, 1.065381, 0.321104]),
+        ("arma-arma11", [0.00691486351, 0.957012889, -0.0336960218, 0.166481622],
+         [0.000116069718, 0.000227498746, 0.000606613465, 8.39209405e-05]),
+        ("garch-garch11", [5.05001794660, 1.47075973804, 0.567284282814, 0.293024546082],
+         [0.00123500863505, 0.00568114335897, 0.00128025972218, 0.00125411180837]),
     ):  # fmt: skip
         z = (KNOWN[name].moments().mean - mean) / error
         assert np.abs(z).max() < 4, name
 
 
-@pytest.mark.parametrize("name", [name for name in KNOWN if name not in ("gaussian", "banana", "funnel")])
+MORE = {"eight_schools-eight_schools_noncentered": 1999, "kidiq-logistic": 240, "arma-arma11": 90, "garch-garch11": 40}
+"""Twice as many nodes, or fewer where there are several dimensions; 999 for all others."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in KNOWN if name not in ("gaussian", "banana", "funnel", "faithful-low_dim_gauss_mix")]
+)
 def test_more_nodes_change_nothing(name):
-    """But for closed forms; the logistic regression of many rows is dear, there it is half as many again."""
-    posterior = KNOWN[name]
-    nodes = 1999 if "schools" in name else 240 if name.startswith("kidiq-logistic") else 999
+    posterior, nodes = KNOWN[name], MORE.get(name, 999)
     once, twice = posterior.moments(), posterior.moments(nodes=nodes)
     assert np.max(np.abs(once.mean - twice.mean) / twice.sd) < 1e-9
     assert np.max(np.abs(once.sd / twice.sd - 1)) < 1e-9
+
+
+@pytest.mark.slow
+def test_more_nodes_change_little_of_a_mixture():
+    """Five dimensions allow no more than this."""
+    posterior = KNOWN["faithful-low_dim_gauss_mix"]
+    once, more = posterior.moments(), posterior.moments(nodes=28)
+    assert np.max(np.abs(once.mean - more.mean) / more.sd) < 2e-7
+    assert np.max(np.abs(once.sd / more.sd - 1)) < 2e-7
+
+
+def test_every_built_in_target_with_a_gradient_is_sampled():
+    """States of a finite target are no positions: tests/samplers/test_finite.py takes all of them."""
+
+    class Targets:
+        def __init__(self):
+            self.asked = set()
+
+        def __getattr__(self, name):
+            self.asked.add(name)
+            return getattr(refengine.samplers.targets, name)
+
+    targets = Targets()
+    for posterior in posteriors():
+        posterior.target(targets)
+    names = {path.split(".")[2] for path in find() if path.startswith("samplers.targets.")}
+    assert targets.asked == names - {"finite"}
 
 
 def test_there_are_many_and_each_has_a_source():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,3 +24,23 @@ def on_the_line(log_density: Callable[[np.ndarray], np.ndarray], nodes: int) -> 
         fine = log_density(x)
         weights = np.exp(fine - fine.max())
     return x, weights / weights.sum()
+
+
+def over_a_box(
+    log_density: Callable[..., np.ndarray], center: Any, spread: Any, nodes: int, reach: float
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Nodes along each axis, as an open mesh, and normalised weights of a density with one mode in several variables.
+
+    The box goes ``reach`` standard deviations to either side; ``center`` and ``spread`` say roughly where it is.
+    """
+    middle, width = np.asarray(center, float), np.asarray(spread, float)
+    for count in (2 * nodes // 3, 2 * nodes // 3, nodes):
+        axes = np.ix_(*(m + w * np.linspace(-reach, reach, count) for m, w in zip(middle, width, strict=True)))
+        height = log_density(*axes)
+        weight = np.exp(height - height.max())
+        weight /= weight.sum()
+        middle = np.array([np.sum(weight * x) for x in axes])
+        width = np.sqrt([np.sum(weight * (x - m) ** 2) for x, m in zip(axes, middle, strict=True)])
+    edges = max(np.max(np.take(height, (0, -1), axis)) for axis in range(height.ndim))
+    assert edges < height.max() - 24  # what is cut off is below 1e-10
+    return axes, weight

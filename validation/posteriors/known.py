@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from validation.posteriors import _others
+from validation.posteriors import _mixture, _others, _series
 from validation.posteriors._data import load
 from validation.posteriors._regression import Moments, Regression, half_cauchy, half_normal
 
@@ -40,6 +40,8 @@ def posteriors() -> Iterator[Posterior]:
     yield from _with_normal_priors()
     yield _eight_schools()
     yield from _logistic()
+    yield from _time_series()
+    yield _normal_mixture()
     yield from _closed_forms()
 
 
@@ -106,14 +108,23 @@ def _autoregressions() -> Iterator[Posterior]:
     yield autoregression("arK-arK", load("ar")["y"], 5)
     yield autoregression("lake_huron-arK", load("lake_huron")["value"] - 579, 2)
     yield autoregression("lynx-arK", np.log10(load("lynx")["value"]), 2)
-    yield autoregression("nile-arK", _standard(load("nile")["value"]), 1)
-    yield autoregression("lh-arK", load("lh")["value"], 3)
+    yield in_its_own_coordinates("nile-arK", _standard(load("nile")["value"]), 1)
+    yield in_its_own_coordinates("lh-arK", load("lh")["value"] - 2.4, 3)
 
 
 def autoregression(name: str, series: np.ndarray, order: int) -> Posterior:
     """posteriordb's arK: the first values given, priors N(0, 10^2) and half-Cauchy with the scale 2.5."""
     lags = (series[order - k : len(series) - k] for k in range(1, order + 1))
     return regression(name, series[order:], *lags, rate=1 / 2.5, precision=1 / 100)
+
+
+def in_its_own_coordinates(name: str, series: np.ndarray, order: int) -> Posterior:
+    """The same by the target of time series, for one whose lags are not all alike."""
+    model = autoregression(name, series, order)
+    mean, sd = model.moments()
+    start, width = np.append(mean[:-1], np.log(mean[-1])), np.append(sd[:-1], sd[-1] / mean[-1])
+    target = partial(_made, "autoregression", series)
+    return model._replace(target=target, start=start, width=width, parameters=_noise_last)
 
 
 def _textbooks() -> Iterator[Posterior]:
@@ -183,6 +194,42 @@ def _logistic() -> Iterator[Posterior]:
         moments = partial(_others.logistic, features, labels, scale)
         start, width = np.zeros(2), np.full(2, 3 / np.sqrt(len(slope)))
         yield Posterior(name, ("beta[1]", "beta[2]"), target, start, width, _as_it_is, moments)
+
+
+def _time_series() -> Iterator[Posterior]:
+    series = load("arma")["y"]
+    target, moments = partial(_made, "arma11", series), partial(_series.arma11, series)
+    start, width = np.array([0.0, 0.9, 0.0, -1.8]), np.array([0.01, 0.02, 0.06, 0.05])
+    yield Posterior("arma-arma11", ("mu", "phi", "theta", "sigma"), target, start, width, _noise_last, moments)
+    series = load("garch")["y"]
+    target, moments = partial(_made, "garch11", series, 0.5), partial(_series.garch11, series, 0.5, (5.05, 0.12))
+    start, width = np.array([5.0, 0.3, 0.3, 0.8]), np.array([0.12, 0.4, 0.5, 1.0])
+    names = ("mu", "alpha0", "alpha1", "beta1")
+    yield Posterior("garch-garch11", names, target, start, width, _variances, moments)
+
+
+def _variances(position: np.ndarray) -> np.ndarray:
+    mu, log_least, of_square, of_rest = np.moveaxis(position, -1, 0)
+    alpha_1 = 1 / (1 + np.exp(-of_square))
+    beta_1 = 1 / (1 + np.exp(of_square)) / (1 + np.exp(-of_rest))
+    return np.stack([mu, np.exp(log_least), alpha_1, beta_1], axis=-1)
+
+
+def _normal_mixture() -> Posterior:
+    """posteriordb's low_dim_gauss_mix: short eruptions and long ones, in minutes."""
+    values = load("faithful")["eruptions"]
+    center, width = np.array([2.02, 4.27, -1.41, -0.82, -0.6]), np.array([0.027, 0.034, 0.1, 0.06, 0.13])
+
+    def parameters(position: np.ndarray) -> np.ndarray:
+        lower, gap, logs, logit = position[..., :1], position[..., 1:2], position[..., 2:4], position[..., 4:]
+        return np.concatenate([lower, lower + np.exp(gap), np.exp(logs), 1 / (1 + np.exp(-logit))], axis=-1)
+
+    start, steps = center.copy(), width.copy()
+    start[1], steps[1] = np.log(center[1] - center[0]), 0.02
+    names = ("mu[1]", "mu[2]", "sigma[1]", "sigma[2]", "theta")
+    moments = partial(_mixture.normal_mixture, values, (center, width))
+    target = partial(_made, "normal_mixture", values)
+    return Posterior("faithful-low_dim_gauss_mix", names, target, start, steps, parameters, moments)
 
 
 def _closed_forms() -> Iterator[Posterior]:

@@ -1,4 +1,4 @@
-"""Every posterior by three samplers, and how far the estimates are from the truth in units of their standard error."""
+"""Every posterior by four samplers, and how far the estimates are from the truth in units of their standard error."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class Plan(NamedTuple):
     draws: int
 
 
-PLANS = {"hamiltonian": Plan(64, 120, 250), "nuts": Plan(32, 120, 200), "mala": Plan(64, 180, 600)}
-ACCEPTANCE = {"hamiltonian": 0.9, "nuts": 0.85, "mala": 0.8}
+PLANS = {"hamiltonian": Plan(64, 120, 250), "nuts": Plan(32, 120, 200)}
+PLANS |= dict.fromkeys(("mala", "preconditioned_mala"), Plan(64, 180, 600))
+ACCEPTANCE = {"hamiltonian": 0.9, "nuts": 0.85, "mala": 0.8, "preconditioned_mala": 0.8}
 """Above the usual values: where the noise is small the steps have to be, or a chain stays there for long."""
 DEPTH = 6
 """Of a tree: 63 points."""
@@ -96,6 +97,8 @@ def _warmed_up(
 def _kernel(sampler: str, module: Any, target: Any, metric: np.ndarray, step_size: float) -> Callable[..., Any]:
     if sampler == "mala":
         return partial(module.step, target=target, step_size=step_size)
+    if sampler == "preconditioned_mala":
+        return partial(module.step, target=target, factor=np.diag(np.sqrt(metric)), step_size=step_size)
     if sampler == "nuts":
         return partial(module.step, target=target, metric=metric, step_size=step_size)
     steps = min(max(round(LENGTH / step_size), 1), 50)
