@@ -104,9 +104,9 @@ def _check_axes(layout: dict[str, str], fields: dict[str, Any]) -> None:
             over = shape[: len(shape) - rank]
         free = shape[len(shape) - rank :] if len(shape) >= rank else (0,) * rank
         for letter, size in zip(letters, free, strict=True):
-            sizes.setdefault(letter, size)
-            if letter == "N" and not size:
+            if letter == "N" and "N" not in sizes and not size:
                 raise ValueError(f"{name} must have shape ({said}) with N > 0, got {shape}")
+            sizes.setdefault(letter, size)
         wanted = (() if shared else over) + tuple(sizes[letter] for letter in letters)
         if shape != wanted:
             raise ValueError(f"{name} must have shape ({said}) = {wanted}, got {shape}")

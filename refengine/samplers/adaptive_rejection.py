@@ -69,7 +69,11 @@ def init(abscissae: Array, target: Target) -> State:
     >>> from refengine.samplers.targets import gaussian
     >>> init(np.array([-1.0, 1.0]), gaussian.target([0.0], [[1.0]])).gradient.tolist()
     [1.0, -1.0]
+
+    ValueError where there are none.
     """
+    if shape_of(abscissae)[-1:] in ((), (0,)):
+        raise ValueError(f"abscissae must have shape (..., N) with N > 0, got {shape_of(abscissae)}")
     at, parameters = abscissae[..., None], check_target(target).parameters
     return State(abscissae, target.log_density(at, *parameters), target.gradient(at, *parameters)[..., 0])
 
@@ -89,7 +93,7 @@ def step(state: State, noise: Noise, target: Target, *, lower: float = -inf, upp
 
     .. math:: z_k = x_k + \frac{h_{k+1} - h_k - h'_{k+1} (x_{k+1} - x_k)}{h'_k - h'_{k+1}}, \qquad
               u(x) = h_k + (x - x_k) h'_k \text{ on } [z_{k-1}, z_k], \qquad
-              \int_{z_0}^{x^*} e^u = v \int_{z_0}^{z_K} e^u
+              \int_{z_0}^{x^*} e^u = v \int_{z_0}^{z_N} e^u
 
     and :math:`x^*` is accepted if :math:`\log u_2 < h(x^*) - u(x^*)`. state: abscissae x, log_density h and gradient
     h', (..., N); noise: place v and uniform :math:`u_2` (...); target: of one coordinate, log-concave. ``lower`` and

@@ -86,7 +86,7 @@ def init(position: Array, target: Target) -> State:
     >>> init(np.zeros((4, 1)), gaussian.target([0.0], [[1.0]])).log_weight.round(12).tolist()
     [-1.38629436112, -1.38629436112, -1.38629436112, -1.38629436112]
 
-    ValueError where there are none.
+    ValueError where there are none, or no axis for them.
     """
     if len(shape_of(position)) < 2 or not shape_of(position)[-2]:
         raise ValueError(f"position must have shape (..., N, D) with N > 0, got {shape_of(position)}")

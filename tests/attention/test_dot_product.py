@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import inf, nan
 from typing import Any
 
 import numba
@@ -32,9 +33,12 @@ def arrays(heads: int, key_heads: int, queries: int, keys: int, width: int, valu
     return {name: rng.normal(size=shape) for name, shape in shapes.items()}
 
 
+pytestmark = pytest.mark.xdist_group("attention.dot_product.attention")  # one process compiles for all
+
+
 @pytest.fixture(params=["weights kept", "weights made twice"])
 def sweeps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways of the kernel, whatever the number of keys."""
+    """Both ways of the kernel, whatever the number of keys; with a cap, or a mean of all values, it has one."""
     if request.param == "weights made twice":
         monkeypatch.setattr(_sweeps, "STRIP", 0)
 
@@ -49,6 +53,7 @@ def sweeps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         {"causal": True, "alignment": "bottom_right", "empty_row": "mean"},
         {"causal": True, "window": (70, 5), "softcap": 3.0},
         {"window": (None, 3), "scale": 2.0, "alignment": "bottom_right", "empty_row": "nan"},
+        {"causal": True, "query_mask": np.arange(150) % 7 > 0},
     ],
 )
 @pytest.mark.parametrize(("dtype", "share"), [(np.float64, 1e-14), (np.float32, 5e-6)])
@@ -153,6 +158,34 @@ def test_the_error_rule_names_the_first_empty_row(module: Any) -> None:
     mask[1, 0, 2] = mask[1, 1, 0] = False
     with pytest.raises(ValueError, match=r"batch \(1,\), head 0, query 2 has none"):
         module.attention(given["q"], given["k"], given["v"], mask=mask, empty_row="error")
+
+
+POISONED = {
+    "a query before a masked key": ({"q": [[nan], [1.0]]}, {"mask": np.array([[1, 0], [1, 1]], bool)}),
+    "a query before later keys": ({"q": [[nan], [1.0]]}, {"causal": True}),
+    "a key beside a large score": ({"k": [[1e17], [nan], [0.0], [0.0]]}, {}),
+    "a key before a masked one": (
+        {"k": [[1.0], [nan], [1e17], [0.0]]},
+        {"mask": np.array([[1, 1, 0, 1]], bool)},
+    ),
+    "an infinite score": ({"k": [[1.0], [inf], [0.0]]}, {"causal": True, "alignment": "bottom_right"}),
+}
+
+
+@pytest.mark.usefixtures("sweeps")
+@pytest.mark.parametrize("large", [1.0, 1e15, 1e18])
+@pytest.mark.parametrize("name", POISONED)
+def test_an_attended_nan_goes_as_far_as_in_the_reference(name: str, large: float) -> None:
+    change, constants = POISONED[name]
+    given = {key: np.array(value)[None] for key, value in change.items()}
+    queries, keys = given.get("q", np.ones((1, 2, 1))).shape[1], given.get("k", np.ones((1, 2, 1))).shape[1]
+    given = {"q": np.ones((1, queries, 1)), "k": np.ones((1, keys, 1))} | given
+    given |= {"g": np.ones((1, queries, 1)), "v": np.arange(1.0, keys + 1).reshape(1, keys, 1)}
+    given["k"] = given["k"] * large
+    value, wanted = reference.attention_value_and_vjp(**given, **constants)
+    own_value, own = KERNEL.attention_value_and_vjp(**given, **constants)
+    for a, b in zip((own_value, *own), (value, *wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("module", BACKENDS)

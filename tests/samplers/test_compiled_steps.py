@@ -316,6 +316,8 @@ def test_a_sample_of_none_is_refused(backend):
     state = smc.State(np.zeros((0, 3)), np.zeros(0), np.zeros(0), np.zeros(()))
     with pytest.raises(ValueError, match=r"state\.position .* N > 0"):
         smc_of.step(state, smc_of.noise(np.random.default_rng(0), state), BUILT_IN, before=0.2, after=0.7, scale=0.8)
+    with pytest.raises(ValueError, match=r"abscissae .* N > 0"):
+        hull_of.init(np.zeros(0), gaussian.target([0.0], [[1.0]]))
     nothing = adaptive_rejection.State(*(np.zeros((2, 0)) for _ in range(3)))
     drawn = adaptive_rejection.Noise(np.full(2, 0.5), np.full(2, 0.5))
     with pytest.raises(ValueError, match=r"state\.abscissae .* N > 0"):

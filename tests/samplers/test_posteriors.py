@@ -89,6 +89,28 @@ def test_more_nodes_change_little_of_a_mixture():
     assert np.max(np.abs(once.sd / more.sd - 1)) < 2e-7
 
 
+@pytest.mark.parametrize("name", ["nile-arK", "arma-arma11", "garch-garch11", "faithful-low_dim_gauss_mix"])
+def test_means_agree_with_weighted_draws(name):
+    """Draws of Student's t weighted by the target, twice adapted; their parameters by the maps that the chains take."""
+    posterior, rng = KNOWN[name], np.random.default_rng(5)
+    target = posterior.target(refengine.samplers.targets)
+    center, covariance = posterior.start, np.diag((2 * posterior.width) ** 2)
+    for _ in range(4):
+        z = rng.standard_normal((8000, center.size)) / np.sqrt(rng.chisquare(5, (8000, 1)) / 5)
+        x = center + z @ np.linalg.cholesky(covariance).T
+        log_ratio = target.log_density(x, *target.parameters) + (5 + center.size) / 2 * np.log1p(np.sum(z * z, 1) / 5)
+        weight = np.exp(log_ratio - log_ratio.max())
+        weight /= weight.sum()
+        center = weight @ x
+        covariance = (weight * (x - center).T) @ (x - center)
+    values = posterior.parameters(x)
+    mean, truth = weight @ values, posterior.moments(nodes=16) if "mix" in name else posterior.moments()
+    error = np.sqrt(weight**2 @ (values - mean) ** 2)
+    assert np.all(np.abs(mean - truth.mean) < 4 * error)
+    assert np.all(error < 0.05 * truth.sd)
+    np.testing.assert_allclose(np.sqrt(weight @ (values - mean) ** 2), truth.sd, rtol=0.1)
+
+
 def test_every_built_in_target_with_a_gradient_is_sampled():
     """States of a finite target are no positions: tests/samplers/test_finite.py takes all of them."""
 

@@ -1,9 +1,8 @@
-"""``python -m validation.posteriors [PATTERN...]`` samples posteriors whose moments are known by HMC, NUTS and MALA,
-the last with and without the variances of the warm-up.
+"""``python -m validation.posteriors [PATTERN...]`` samples posteriors whose moments are known by HMC, NUTS and MALA.
 
-For each posterior and sampler it prints the largest \\|z\\| over all parameters, z being (estimate - exact) / MCSE of a
-mean or of a variance, and the smallest effective sample size. Exit status 1 if any is beyond the bound that correct
-samplers exceed once in a thousand of such runs.
+MALA comes with and without the variances of the warm-up. For each posterior and sampler it prints the largest \\|z\\|
+over all parameters, z being (estimate - exact) / MCSE of a mean or of a variance, and the smallest effective sample
+size. Exit status 1 if any is beyond the bound that correct samplers exceed once in a thousand of such runs.
 """
 
 from __future__ import annotations

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from validation.posteriors._quadrature import over_a_box
-from validation.posteriors._regression import Moments
-
-AT_A_TIME = 16
-"""So many densities are multiplied before a logarithm is taken."""
+from validation.posteriors._quadrature import AT_A_TIME, Moments, moments_of, over_a_box
 
 
 def normal_mixture(values: np.ndarray, around: tuple[np.ndarray, np.ndarray], nodes: int = 24) -> Moments:
     """Of both means, both scales and the share of the first, to 1e-7 standard deviations.
 
-    ``around`` says roughly where the means, the logs of the scales and the logit of the share are, and how widely.
+    ``around`` says roughly where the means, the logs of the scales and the logit of the share are, and how widely: the
+    means so far apart that their order is certain.
     """
 
     def log_density(*mesh: np.ndarray) -> np.ndarray:
@@ -31,9 +28,7 @@ def normal_mixture(values: np.ndarray, around: tuple[np.ndarray, np.ndarray], no
         return result
 
     (lower, upper, small, large, logit), weight = over_a_box(log_density, *around, nodes=nodes, reach=9)
-    found = lower, upper, np.exp(small), np.exp(large), 1 / (1 + np.exp(-logit))
-    mean = np.array([np.sum(weight * v) for v in found])
-    return Moments(mean, np.sqrt([np.sum(weight * (v - m) ** 2) for v, m in zip(found, mean, strict=True)]))
+    return moments_of((lower, upper, np.exp(small), np.exp(large), 1 / (1 + np.exp(-logit))), weight)
 
 
 def _bump(value: np.ndarray, mean: np.ndarray, log_scale: np.ndarray) -> np.ndarray:

@@ -6,8 +6,7 @@ from math import exp, sqrt
 
 import numpy as np
 
-from validation.posteriors._quadrature import on_the_line
-from validation.posteriors._regression import Moments
+from validation.posteriors._quadrature import Moments, on_the_line
 
 REACH = 5.3
 """The plane is stretched by sinh, so that its tails are reached: sinh(5.3) = 100 standard deviations at the mode."""

@@ -1,11 +1,14 @@
-"""The trapezoidal rule over the whole line, whose error vanishes geometrically for analytic integrands."""
+"""The trapezoidal rule, whose error vanishes geometrically for analytic integrands over the whole line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+
+AT_A_TIME = 16
+"""So many densities or variances are multiplied before a logarithm is taken."""
 
 NEGLIGIBLE = 75.0
 """Where the log density is this far below its maximum the integrand is left out: e^-75 = 3e-33."""
@@ -39,8 +42,20 @@ def over_a_box(
         height = log_density(*axes)
         weight = np.exp(height - height.max())
         weight /= weight.sum()
-        middle = np.array([np.sum(weight * x) for x in axes])
-        width = np.sqrt([np.sum(weight * (x - m) ** 2) for x, m in zip(axes, middle, strict=True)])
+        middle, width = moments_of(axes, weight)
     edges = max(np.max(np.take(height, (0, -1), axis)) for axis in range(height.ndim))
-    assert edges < height.max() - 24  # what is cut off is below 1e-10
+    assert edges < height.max() - 24  # what is cut off is below 1e-10, if the density goes on to fall like a normal one
     return axes, weight
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation of every parameter."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+def moments_of(values: Sequence[np.ndarray], weight: np.ndarray) -> Moments:
+    """Of arrays that broadcast to the weights, which add up to 1."""
+    mean = np.array([np.sum(weight * v) for v in values])
+    return Moments(mean, np.sqrt([np.sum(weight * (v - m) ** 2) for v, m in zip(values, mean, strict=True)]))

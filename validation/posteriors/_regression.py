@@ -12,14 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from validation.posteriors._quadrature import on_the_line
-
-
-class Moments(NamedTuple):
-    """Mean and standard deviation of every parameter."""
-
-    mean: np.ndarray
-    sd: np.ndarray
+from validation.posteriors._quadrature import Moments, on_the_line
 
 
 class Regression(NamedTuple):

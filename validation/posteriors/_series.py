@@ -6,18 +6,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from validation.posteriors._quadrature import over_a_box
-from validation.posteriors._regression import Moments
-
-AT_A_TIME = 16
-"""So many variances are multiplied before a logarithm is taken."""
+from validation.posteriors._quadrature import AT_A_TIME, Moments, moments_of, over_a_box
 
 
-def arma11(series: np.ndarray, nodes: int = 60) -> Moments:
+def arma11(series: np.ndarray, around: tuple[np.ndarray, np.ndarray], nodes: int = 60) -> Moments:
     r"""Of the constant, both coefficients and the noise.
 
     The errors are :math:`e_t = u_t - \mu w_t` where u and w depend on the coefficients alone, so that :math:`\mu` is
-    normal given the others, and what is left is an integral over three numbers.
+    normal given the others, and what is left is an integral over three numbers. ``around`` says roughly where they are
+    (the coefficients, the log of the noise), and how widely: all of it where :math:`|\theta| < 1`.
     """
 
     def sums(phi: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -40,14 +37,11 @@ def arma11(series: np.ndarray, nodes: int = 60) -> Moments:
         result: np.ndarray = prior - (len(series) - 1) * noise - (squares - precision * mu**2 + np.log(precision)) / 2
         return result
 
-    around = (0.95, 0.0, np.log(np.std(np.diff(series)))), (0.02, 0.06, 0.05)
     (phi, theta, noise), weight = over_a_box(log_density, *around, nodes=nodes, reach=10)
     _, precision, mu = given(phi, theta, noise)
-    values = np.stack(np.broadcast_arrays(mu, phi, theta, np.exp(noise)))
-    mean = np.tensordot(values, weight, axes=3)
-    variance = np.tensordot((values - mean[:, None, None, None]) ** 2, weight, axes=3)
-    variance[0] += np.sum(weight / precision)
-    return Moments(mean, np.sqrt(variance))
+    mean, sd = moments_of((mu, phi, theta, np.exp(noise)), weight)
+    sd[0] = np.hypot(sd[0], np.sqrt(np.sum(weight / precision)))
+    return Moments(mean, sd)
 
 
 def garch11(series: np.ndarray, first_scale: float, around: tuple[float, float], nodes: int = 32) -> Moments:
@@ -78,9 +72,7 @@ def garch11(series: np.ndarray, first_scale: float, around: tuple[float, float],
     weight /= weight.sum()
     beyond = [np.sum(weight[..., k]) for k in (0, -1)] + [np.sum(weight[:, :, -1]) / by_0[-1]]
     assert max(beyond) < 1e-11  # nothing of the density is cut off
-    values = mu, c, a, (1 - a) * b
-    mean = np.array([np.sum(weight * v) for v in values])
-    return Moments(mean, np.sqrt([np.sum(weight * (v - m) ** 2) for v, m in zip(values, mean, strict=True)]))
+    return moments_of((mu, c, a, (1 - a) * b), weight)
 
 
 def _rule(nodes: int, length: float) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from validation.posteriors import _mixture, _others, _series
 from validation.posteriors._data import load
-from validation.posteriors._regression import Moments, Regression, half_cauchy, half_normal
+from validation.posteriors._quadrature import Moments
+from validation.posteriors._regression import Regression, half_cauchy, half_normal
 
 
 class Posterior(NamedTuple):
@@ -198,8 +199,9 @@ def _logistic() -> Iterator[Posterior]:
 
 def _time_series() -> Iterator[Posterior]:
     series = load("arma")["y"]
-    target, moments = partial(_made, "arma11", series), partial(_series.arma11, series)
-    start, width = np.array([0.0, 0.9, 0.0, -1.8]), np.array([0.01, 0.02, 0.06, 0.05])
+    start, width = np.array([0.0, 0.95, 0.0, -1.8]), np.array([0.01, 0.02, 0.06, 0.05])
+    target = partial(_made, "arma11", series)
+    moments = partial(_series.arma11, series, (start[1:], width[1:]))
     yield Posterior("arma-arma11", ("mu", "phi", "theta", "sigma"), target, start, width, _noise_last, moments)
     series = load("garch")["y"]
     target, moments = partial(_made, "garch11", series, 0.5), partial(_series.garch11, series, 0.5, (5.05, 0.12))

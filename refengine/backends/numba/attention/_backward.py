@@ -26,6 +26,7 @@ from refengine.backends.numba.attention._tiles import (
     no_strip,
     reach,
     tile_of,
+    tops_of,
 )
 
 ATTENTION, WEIGHTS, LOG_SUM_EXP = 0, 1, 2
@@ -216,10 +217,8 @@ def _meet_block(
     for j0 in range(max(start, of[0]), min(stop, of[1]), TILE):
         columns = min(TILE, t.k.shape[2] - j0)
         ds, slope = matrix(tiles[1], columns, rows), matrix(tiles[2], columns, rows)
-        p, tops = matrix(tiles[0], columns, rows), strip.tops[:0].reshape(-1)
-        if strip.tops.size:
-            p, tops = tile_of(strip, t, j0, rows), strip.tops[j0 // TILE]
-        _tile(p, ds, slope, part, queries, g, t, x, z, y, b, h, i0, j0, tops)
+        p = tile_of(strip, t, j0, rows) if strip.tops.size else matrix(tiles[0], columns, rows)
+        _tile(p, ds, slope, part, queries, g, t, x, z, y, b, h, i0, j0, tops_of(strip, j0))
         if y.kind == ATTENTION:
             add_product(dv[b, key_head, j0 : j0 + columns], p, y.g[b, h, i0 : i0 + rows], x.finite)
         if t.softcap > 0 and t.after_bias:

@@ -95,12 +95,15 @@ def _absorb(
 
 @numba.njit(cache=True)
 def _raise(s: Any, largest: Any, found: Any) -> None:
-    """The best key of every column; numbered in the type of the scores, so that vectors hold as many of both."""
+    """The best key of every column, or its first nan: `fall` of what is above the best would be no number of its own.
+
+    Keys are numbered in the type of the scores, so that vectors hold as many of both.
+    """
     for j in range(s.shape[0]):
         key = s.dtype.type(j)
         for r in range(s.shape[1]):
             score, top, place = s[j, r], largest[r], found[r]
-            lower = score <= top  # never where the score is nan
+            lower = (score <= top) | (top != top)  # a score that is nan is not
             largest[r] = top if lower else score
             found[r] = place if lower else key
 

@@ -26,7 +26,7 @@ ROWS = 48  # queries in a block, of float64: with 64 keys a tile of 24 KiB
 MANY = 2**14  # pairs of queries and keys from which tiles of float32 are multiplied as such
 MODERATE = 1e7  # the largest numbers in them: products of four, and sums of many, stay below 3e38
 STRIP = 2**20  # bytes of weights that a task may keep
-AT_ONCE = 16  # tasks of both sweeps, where each needs memory for sums of its own
+AT_ONCE = 16  # tasks of both sweeps at least: a part of a head's queries needs memory for sums of its own
 PIECES = 64  # tasks at a time on the way back: more than most machines have cores
 
 

@@ -73,6 +73,12 @@ def no_strip(t: Any) -> Any:
 
 
 @numba.njit(cache=True)
+def tops_of(strip: Any, j0: int) -> Any:
+    """The tops of that tile; of length 0 where there is no strip."""
+    return strip.tops[j0 // TILE] if strip.tops.size else strip.exponentials
+
+
+@numba.njit(cache=True)
 def tile_of(strip: Any, t: Any, j0: int, rows: int) -> Any:
     """The exponentials (keys, queries) of the tile that begins with key j0."""
     return matrix(strip.exponentials[j0 * t.rows :], min(TILE, t.k.shape[2] - j0), rows)
