@@ -20,6 +20,7 @@ from validation.generate import certified_case
 
 BACKENDS = [refengine.backend("numpy").attention.dot_product, refengine.backend("numba").attention.dot_product]
 KERNEL = BACKENDS[1]
+pytestmark = pytest.mark.xdist_group("attention.dot_product.attention")  # one process compiles for all
 
 
 def arrays(heads: int, key_heads: int, queries: int, keys: int, width: int, value_width: int) -> dict[str, np.ndarray]:
@@ -31,9 +32,6 @@ def arrays(heads: int, key_heads: int, queries: int, keys: int, width: int, valu
         "v": (2, key_heads, keys, value_width),
     }
     return {name: rng.normal(size=shape) for name, shape in shapes.items()}
-
-
-pytestmark = pytest.mark.xdist_group("attention.dot_product.attention")  # one process compiles for all
 
 
 @pytest.fixture(params=["weights kept", "weights made twice"])

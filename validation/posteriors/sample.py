@@ -12,7 +12,7 @@ import numpy as np
 import refengine
 from refengine.samplers import diagnostics
 from refengine.samplers.adaptation import dual_averaging, welford
-from validation.posteriors.known import Posterior
+from validation.posteriors._posterior import Posterior
 
 
 class Plan(NamedTuple):

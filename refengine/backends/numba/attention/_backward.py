@@ -1,7 +1,4 @@
-"""The way back: what is taken off in every row first, then tiles, each of which adds to all cotangents.
-
-`there_and_back` makes both sweeps block by block of the queries, `backward` the second alone.
-"""
+"""The way back: what is taken off in every row first, then tiles, each of which adds to all cotangents."""
 
 from __future__ import annotations
 
@@ -12,11 +9,9 @@ import numba
 import numpy as np
 
 from refengine.backends.numba._parallel import parallel
-from refengine.backends.numba.attention._forward import forward_block
 from refengine.backends.numba.attention._products import accumulate, fall, transpose
 from refengine.backends.numba.attention._tiles import (
     TILE,
-    a_strip,
     add_product,
     fill_scores,
     inner,
@@ -128,7 +123,7 @@ def _weigh_kept(e: Any, ds: Any, tops: Any, largest: Any, share: Any, shift: Any
 
 
 @numba.njit(cache=True)
-def _center(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, rows: int) -> None:
+def center_block(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, rows: int) -> None:
     """Fill share, shift and mean of a block."""
     values = x.v[b, h // (t.q.shape[1] // t.k.shape[1])]
     for i in range(i0, i0 + rows):
@@ -188,14 +183,14 @@ def _meet(
 ) -> None:
     """The keys of part a and the queries of part c, with all heads that read these keys."""
     group = t.q.shape[1] // t.k.shape[1]
-    keys = _start(t.k, TILE, a, t.parts), _start(t.k, TILE, a + 1, t.parts)
+    keys = start_of(t.k, TILE, a, t.parts), start_of(t.k, TILE, a + 1, t.parts)
     for h in range(key_head * group, (key_head + 1) * group):
-        for i0 in range(_start(t.q, t.rows, c, t.parts), _start(t.q, t.rows, c + 1, t.parts), t.rows):
-            _meet_block(t, x, z, y, dq, dk, dv, dbias, no_strip(t), b, h, i0, keys)
+        for i0 in range(start_of(t.q, t.rows, c, t.parts), start_of(t.q, t.rows, c + 1, t.parts), t.rows):
+            meet_block(t, x, z, y, dq, dk, dv, dbias, no_strip(t), b, h, i0, keys)
 
 
 @numba.njit(cache=True)
-def _meet_block(
+def meet_block(
     t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, strip: Any, b: int, h: int, i0: int, of: Any
 ) -> None:
     """A block of queries and the keys ``of[0] <= j < of[1]``; their weights come from ``strip`` unless it is empty.
@@ -239,7 +234,7 @@ def _meet_block(
 
 
 @numba.njit(cache=True)
-def _start(array: Any, block: int, part: int, parts: int) -> Any:
+def start_of(array: Any, block: int, part: int, parts: int) -> Any:
     """Where a part begins, at a whole number of blocks."""
     length: int = array.shape[2]
     return min((length + block - 1) // block * part // parts * block, length)
@@ -262,7 +257,7 @@ def center(t: Any, x: Any, z: Any, y: Any) -> None:
     for task in numba.prange(batch * heads * blocks):
         head = task // blocks
         i0 = task % blocks * t.rows
-        _center(t, x, z, y, head // heads, head % heads, i0, min(t.rows, queries - i0))
+        center_block(t, x, z, y, head // heads, head % heads, i0, min(t.rows, queries - i0))
 
 
 @parallel
@@ -273,34 +268,6 @@ def backward(t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: A
         head, part = task // t.parts, task % t.parts
         b, key_head = head // key_heads, head % key_heads
         _meet(t, x, z, y, dq, dk, dv, dbias, b, key_head, part, (part + turn) % t.parts)
-
-
-@parallel
-def there_and_back(
-    t: Any, x: Any, z: Any, out: Any, y: Any, dq: Any, dk: Any, dv: Any, more_k: Any, more_v: Any, dbias: Any
-) -> None:
-    """Both sweeps at once, a part of the queries a task: the way back finds its weights in a strip.
-
-    The first part adds to dk and dv, each of the others to sums of its own in ``more_k`` and ``more_v``.
-    """
-    key_heads = t.k.shape[1]
-    for task in numba.prange(t.k.shape[0] * key_heads * t.parts):
-        head, part = task // t.parts, task % t.parts
-        b, key_head = head // key_heads, head % key_heads
-        of_k, of_v = (more_k[part - 1], more_v[part - 1]) if part else (dk, dv)
-        _there_and_back(t, x, z, out, y, dq, of_k, of_v, dbias, b, key_head, part)
-
-
-@numba.njit(cache=True)
-def _there_and_back(
-    t: Any, x: Any, z: Any, out: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, b: int, key_head: int, part: int
-) -> None:
-    group, strip = t.q.shape[1] // t.k.shape[1], a_strip(t)
-    for h in range(key_head * group, (key_head + 1) * group):
-        for i0 in range(_start(t.q, t.rows, part, t.parts), _start(t.q, t.rows, part + 1, t.parts), t.rows):
-            forward_block(t, x, z, out, strip, b, h, i0)
-            _center(t, x, z, y, b, h, i0, min(t.rows, t.q.shape[2] - i0))
-            _meet_block(t, x, z, y, dq, dk, dv, dbias, strip, b, h, i0, (0, t.k.shape[2]))
 
 
 @parallel
@@ -315,32 +282,3 @@ def finish(t: Any, x: Any, z: Any, y: Any, dq: Any) -> None:
             # on paper ds sums to 0; what rounding left of the sum would be magnified by what the keys have in common
             own = residue * t.k[b, h // group, best, d] if best >= 0 and y.kind == ATTENTION and t.softcap == 0 else 0.0
             dq[b, h, i, d] = nan if best < 0 and x.nan and y.g.shape[3] else t.scale * (dq[b, h, i, d] - own)
-
-
-@parallel
-def fill_weights(t: Any, x: Any, z: Any, out: Any) -> None:
-    """The weights themselves, (B, H, Q, K), a block of queries a task."""
-    batch, heads, queries, _ = t.q.shape
-    blocks = (queries + t.rows - 1) // t.rows
-    for task in numba.prange(batch * heads * blocks):
-        head = task // blocks
-        _weights_block(t, x, z, out, head // heads, head % heads, task % blocks * t.rows)
-
-
-@numba.njit(cache=True)
-def _weights_block(t: Any, x: Any, z: Any, out: Any, b: int, h: int, i0: int) -> None:
-    rows = min(t.rows, t.q.shape[2] - i0)
-    tiles = np.empty((2, t.rows * TILE), t.q.dtype)
-    queries = np.empty((t.q.shape[3], rows), t.q.dtype)
-    transpose(queries, t.q[b, h, i0 : i0 + rows], t.scale)
-    for j0 in range(0, t.k.shape[2], TILE):
-        s = matrix(tiles[0], min(TILE, t.k.shape[2] - j0), rows)
-        fill_scores(s, matrix(tiles[1], *s.shape), queries, t, b, h, i0, j0)
-        for r in range(rows):
-            i = i0 + r
-            for j in range(s.shape[0]):
-                if z.best[b, h, i] < 0:
-                    out[b, h, i, j0 + j] = nan if x.nan else (1 / t.k.shape[2] if x.mean else 0)
-                else:
-                    e = fall(s[j, r] - z.largest[b, h, i])
-                    out[b, h, i, j0 + j] = 0 if s[j, r] == -inf else e / (1 + z.rest[b, h, i])

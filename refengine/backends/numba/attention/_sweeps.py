@@ -17,8 +17,8 @@ from refengine.backends.numba.attention._backward import (
     backward,
     center,
     finish,
-    there_and_back,
 )
+from refengine.backends.numba.attention._both_ways import there_and_back
 from refengine.backends.numba.attention._forward import Sums, forward
 from refengine.backends.numba.attention._tiles import TILE, Scores, Values
 

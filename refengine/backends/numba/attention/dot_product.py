@@ -8,8 +8,9 @@ from refengine.attention import dot_product as reference
 from refengine.attention._arguments import Options, check, check_cotangent
 from refengine.attention.dot_product import *
 from refengine.backends._kernel import kernel_of
-from refengine.backends.numba.attention._backward import ATTENTION, LOG_SUM_EXP, WEIGHTS, fill_weights
+from refengine.backends.numba.attention._backward import ATTENTION, LOG_SUM_EXP, WEIGHTS
 from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_both_ways
+from refengine.backends.numba.attention._weights import fill_weights
 
 
 @kernel_of(reference.attention)
