@@ -62,21 +62,6 @@ def over_blocks(key: Any, counter: Any, block: Callable[[list[int], list[int]], 
     return np.array(found, dtype=object).reshape(*shape, size)
 
 
-def block64(generator: str) -> Callable[[list[int], list[int]], list[int]]:
-    """The words of 64 bits of one block."""
-    from validation.exact.random import philox as of_philox
-    from validation.exact.random import threefry as of_threefry
-
-    if generator == "threefry":
-        return of_threefry.block
-
-    def pairs(key: list[int], counter: list[int]) -> list[int]:
-        words = of_philox.block(key, counter)
-        return [words[i] + 2**32 * words[i + 1] for i in (0, 2)]
-
-    return pairs
-
-
 def blocks(rng: np.random.Generator, generator: str, count: int) -> Iterator[Draw]:
     """Keys and counters: the published ones, single bits, all ones, random words, several blocks, other dtypes."""
     width, size = (32, 2) if generator == "philox" else (64, 4)

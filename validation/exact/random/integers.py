@@ -11,6 +11,7 @@ import numpy as np
 
 from validation.exact.draws import Draw
 from validation.exact.random import _random123 as random123
+from validation.exact.random._streams import block64
 
 RANGES = (
     (0, 6),
@@ -33,7 +34,7 @@ def integers(key: Any, counter: Any, *, low: int = 0, high: int, generator: str 
 
     Source: lemire-2019, algorithm 3
     """
-    block, n = random123.block64(generator), high - low
+    block, n = block64(generator), high - low
     last_word = 2 ** (32 if generator == "philox" else 64)
 
     def one(key: list[int], counter: list[int]) -> list[int]:

@@ -12,6 +12,7 @@ from scipy import special
 from validation.exact.draws import Draw
 from validation.exact.number import Number, erfc, number, sqrt
 from validation.exact.random import _random123 as random123
+from validation.exact.random._streams import block64
 from validation.exact.random.uniform import fraction, of_both
 from validation.exact.root import root
 
@@ -30,7 +31,7 @@ def normal(key: Any, counter: Any, *, generator: str = "philox") -> np.ndarray:
 
     Source: devroye-1986, section II.2
     """
-    words = random123.over_blocks(key, counter, random123.block64(generator))
+    words = random123.over_blocks(key, counter, block64(generator))
     found = np.empty(words.shape, dtype=object)
     found.reshape(-1)[:] = [quantile(w) for w in words.ravel()]
     return found

@@ -11,6 +11,7 @@ import numpy as np
 
 from validation.exact.draws import Draw
 from validation.exact.random import _random123 as random123
+from validation.exact.random._streams import block64
 
 
 def fraction(word: int) -> Fraction:
@@ -23,7 +24,7 @@ def uniform(key: Any, counter: Any, *, generator: str = "philox") -> np.ndarray:
 
     Source: salmon-2011, section 2
     """
-    words = random123.over_blocks(key, counter, random123.block64(generator))
+    words = random123.over_blocks(key, counter, block64(generator))
     return np.array([float(fraction(w)) for w in words.ravel()]).reshape(words.shape)
 
 
