@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import shared_out
 from refengine.backends.numba.attention._products import accumulate, fall, transpose
 from refengine.backends.numba.attention._tiles import (
     TILE,
     add_product,
+    block_of,
     fill_scores,
     inner,
     kept,
@@ -178,18 +179,6 @@ def _center_weights(t: Any, x: Any, z: Any, y: Any, b: int, h: int, i0: int, row
 
 
 @numba.njit(cache=True)
-def _meet(
-    t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, b: int, key_head: int, a: int, c: int
-) -> None:
-    """The keys of part a and the queries of part c, with all heads that read these keys."""
-    group = t.q.shape[1] // t.k.shape[1]
-    keys = start_of(t.k, TILE, a, t.parts), start_of(t.k, TILE, a + 1, t.parts)
-    for h in range(key_head * group, (key_head + 1) * group):
-        for i0 in range(start_of(t.q, t.rows, c, t.parts), start_of(t.q, t.rows, c + 1, t.parts), t.rows):
-            meet_block(t, x, z, y, dq, dk, dv, dbias, no_strip(t), b, h, i0, keys)
-
-
-@numba.njit(cache=True)
 def meet_block(
     t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, strip: Any, b: int, h: int, i0: int, of: Any
 ) -> None:
@@ -249,33 +238,35 @@ def _times_slope(ds: Any, slope: Any) -> None:
                 ds[j, r] *= slope[j, r]
 
 
-@parallel
-def center(t: Any, x: Any, z: Any, y: Any) -> None:
+@shared_out
+def center(start: int, stop: int, t: Any, x: Any, z: Any, y: Any) -> None:
     """Fill share, shift and mean of y, a block of queries a task."""
-    batch, heads, queries, _ = t.q.shape
-    blocks = (queries + t.rows - 1) // t.rows
-    for task in numba.prange(batch * heads * blocks):
-        head = task // blocks
-        i0 = task % blocks * t.rows
-        center_block(t, x, z, y, head // heads, head % heads, i0, min(t.rows, queries - i0))
+    for task in range(start, stop):
+        b, h, i0 = block_of(t, task)
+        center_block(t, x, z, y, b, h, i0, min(t.rows, t.q.shape[2] - i0))
 
 
-@parallel
-def backward(t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, turn: int) -> None:
+@shared_out
+def backward(
+    start: int, stop: int, t: Any, x: Any, z: Any, y: Any, dq: Any, dk: Any, dv: Any, dbias: Any, turn: int
+) -> None:
     """Every part of the keys meets one part of the queries, another at each turn: no two tasks share a sum."""
-    key_heads = t.k.shape[1]
-    for task in numba.prange(t.k.shape[0] * key_heads * t.parts):
-        head, part = task // t.parts, task % t.parts
-        b, key_head = head // key_heads, head % key_heads
-        _meet(t, x, z, y, dq, dk, dv, dbias, b, key_head, part, (part + turn) % t.parts)
+    key_heads, group = t.k.shape[1], t.q.shape[1] // max(t.k.shape[1], 1)
+    for task in range(start, stop):
+        head, a, c = task // t.parts, task % t.parts, (task % t.parts + turn) % t.parts
+        b, first = head // key_heads, head % key_heads * group
+        keys = start_of(t.k, TILE, a, t.parts), start_of(t.k, TILE, a + 1, t.parts)
+        for h in range(first, first + group):  # all that read these keys
+            for i0 in range(start_of(t.q, t.rows, c, t.parts), start_of(t.q, t.rows, c + 1, t.parts), t.rows):
+                meet_block(t, x, z, y, dq, dk, dv, dbias, no_strip(t), b, h, i0, keys)
 
 
-@parallel
-def finish(t: Any, x: Any, z: Any, y: Any, dq: Any) -> None:
+@shared_out
+def finish(start: int, stop: int, t: Any, x: Any, z: Any, y: Any, dq: Any) -> None:
     """From the sums to dq."""
-    batch, heads, queries, _ = t.q.shape
+    _, heads, queries, _ = t.q.shape
     group = heads // t.k.shape[1] if heads else 1
-    for row in numba.prange(batch * heads * queries):
+    for row in range(start, stop):
         b, h, i = row // (heads * queries), row // queries % heads, row % queries
         best, residue = z.best[b, h, i], y.residue[b, h, i]
         for d in range(dq.shape[3]):

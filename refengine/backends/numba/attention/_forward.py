@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import shared_out
 from refengine.backends.numba.attention._products import fall, transpose
 from refengine.backends.numba.attention._tiles import (
     TILE,
     add_product,
+    block_of,
     fill_scores,
     kept,
     kept_tile,
@@ -195,12 +196,9 @@ def _finish(out: Any, tail: Any, best: int, rest: Any, x: Any, values: Any, b: i
                         out[d] += factor * values[j, d] / keys
 
 
-@parallel
-def forward(t: Any, x: Any, z: Any, out: Any) -> None:
+@shared_out
+def forward(start: int, stop: int, t: Any, x: Any, z: Any, out: Any) -> None:
     """Fill ``out`` (B, H, Q, V) and the sums, a block of queries a task."""
-    batch, heads, queries, _ = t.q.shape
-    blocks = (queries + t.rows - 1) // t.rows
-    for task in numba.prange(batch * heads * blocks):
-        head = task // blocks
-        i0 = task % blocks * t.rows
-        forward_block(t, x, z, out, no_strip(t), head // heads, head % heads, i0)
+    for task in range(start, stop):
+        b, h, i0 = block_of(t, task)
+        forward_block(t, x, z, out, no_strip(t), b, h, i0)

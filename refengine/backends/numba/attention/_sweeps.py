@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from math import prod
+from operator import iadd
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from refengine.backends.numba.attention._backward import (
 )
 from refengine.backends.numba.attention._both_ways import there_and_back
 from refengine.backends.numba.attention._forward import Sums, forward
-from refengine.backends.numba.attention._tiles import TILE, Scores, Values
+from refengine.backends.numba.attention._tiles import TILE, Scores, Values, blocks
 
 ROWS = 48  # queries in a block, of float64: with 64 keys a tile of 24 KiB
 MANY = 2**14  # pairs of queries and keys from which tiles of float32 are multiplied as such
@@ -52,7 +54,7 @@ def of_queries(c: Checked, rows: np.ndarray) -> np.ndarray:
 def swept(c: Checked, options: Options, place: int | None = None) -> tuple[Scores, Values, Sums, np.ndarray]:
     """What the kernels read, and the result of the forward sweep."""
     t, x, z, out = _given(c, options, place)
-    forward(t, x, z, out)
+    forward(blocks(t), t, x, z, out)
     _check_rows(c, options, z)
     return t, x, z, out
 
@@ -76,24 +78,22 @@ def swept_both_ways(
     sums = t.q.shape[2] if t.bias.shape[2] == t.q.shape[2] else -(-t.q.shape[2] // t.rows)
     alike = bias is not None and bias.shape[-1:] != c.shape[-1:] and not (t.softcap and t.after_bias)
     dbias = np.zeros((*t.q.shape[:2], sums, t.k.shape[2] if t.has_bias and not alike else 0))
-    dq, dk, dv = (np.zeros(a.shape, a.dtype) for a in (t.q, t.k, x.v))
+    dq = np.zeros_like(t.q)
     strip = t.rows * t.k.shape[2] * t.q.itemsize
+    tasks = prod(t.k.shape[:2])
     if kind == ATTENTION and strip <= STRIP and not t.softcap and not x.mean:
-        tasks = max(prod(t.k.shape[:2]), 1)
-        t = t._replace(parts=max(min(-(-AT_ONCE // tasks), -(-t.q.shape[2] // t.rows)), 1))
-        more_k, more_v = (np.zeros((t.parts - 1, *a.shape), a.dtype) for a in (t.k, x.v))
-        there_and_back(t, x, z, out, y, dq, dk, dv, more_k, more_v, dbias)
-        for of_part in more_k:
-            dk += of_part
-        for of_part in more_v:
-            dv += of_part
+        t = t._replace(parts=max(min(-(-AT_ONCE // max(tasks, 1)), -(-t.q.shape[2] // t.rows)), 1))
+        of_parts = [np.zeros((t.parts, *a.shape), a.dtype) for a in (t.k, x.v)]
+        there_and_back(tasks * t.parts, t, x, z, out, y, dq, *of_parts, dbias)
+        dk, dv = (reduce(iadd, sums) for sums in of_parts)
     else:
-        forward(t, x, z, out)
-        center(t, x, z, y)
+        dk, dv = np.zeros_like(t.k), np.zeros_like(x.v)
+        forward(blocks(t), t, x, z, out)
+        center(blocks(t), t, x, z, y)
         for turn in range(t.parts):
-            backward(t, x, z, y, dq, dk, dv, dbias, turn)
+            backward(tasks * t.parts, t, x, z, y, dq, dk, dv, dbias, turn)
     _check_rows(c, options, z)
-    finish(t, x, z, y, dq)
+    finish(prod(t.q.shape[:3]), t, x, z, y, dq)
     if alike:
         dbias = (y.residue if kind == LOG_SUM_EXP else np.where(z.best < 0, 0, of_rows) + 0 * y.residue)[..., None]
     dk *= t.scale

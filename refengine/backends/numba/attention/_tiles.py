@@ -43,6 +43,20 @@ class Values(NamedTuple):
     nan: bool  # empty rows are nan
 
 
+def blocks(t: Scores) -> int:
+    """The number of blocks of queries, in all heads."""
+    batch, heads, queries, _ = t.q.shape
+    return int(batch * heads * -(-queries // t.rows))
+
+
+@numba.njit(cache=True)
+def block_of(t: Any, task: int) -> Any:
+    """Batch, head and first query of a block."""
+    heads, in_head = t.q.shape[1], (t.q.shape[2] + t.rows - 1) // t.rows
+    head = task // in_head
+    return head // heads, head % heads, task % in_head * t.rows
+
+
 @numba.njit(cache=True)
 def row_of(array: Any, b: int, h: int, i: int) -> Any:
     """The row of an array whose axes of length 1 are broadcast."""

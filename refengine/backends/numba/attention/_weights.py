@@ -8,19 +8,17 @@ from typing import Any
 import numba
 import numpy as np
 
-from refengine.backends.numba._parallel import parallel
+from refengine.backends.numba._parallel import shared_out
 from refengine.backends.numba.attention._products import fall, transpose
-from refengine.backends.numba.attention._tiles import TILE, fill_scores, matrix
+from refengine.backends.numba.attention._tiles import TILE, block_of, fill_scores, matrix
 
 
-@parallel
-def fill_weights(t: Any, x: Any, z: Any, out: Any) -> None:
+@shared_out
+def fill_weights(start: int, stop: int, t: Any, x: Any, z: Any, out: Any) -> None:
     """The weights themselves, (B, H, Q, K), a block of queries a task."""
-    batch, heads, queries, _ = t.q.shape
-    blocks = (queries + t.rows - 1) // t.rows
-    for task in numba.prange(batch * heads * blocks):
-        head = task // blocks
-        _weights_block(t, x, z, out, head // heads, head % heads, task % blocks * t.rows)
+    for task in range(start, stop):
+        b, h, i0 = block_of(t, task)
+        _weights_block(t, x, z, out, b, h, i0)
 
 
 @numba.njit(cache=True)

@@ -10,6 +10,7 @@ from refengine.attention.dot_product import *
 from refengine.backends._kernel import kernel_of
 from refengine.backends.numba.attention._backward import ATTENTION, LOG_SUM_EXP, WEIGHTS
 from refengine.backends.numba.attention._sweeps import log_sum_exp_of, shaped, swept, swept_both_ways
+from refengine.backends.numba.attention._tiles import blocks
 from refengine.backends.numba.attention._weights import fill_weights
 
 
@@ -114,7 +115,7 @@ def weights(
     c = check(options, q=q, k=k, bias=bias)
     t, x, z, _ = swept(c, options)
     out = np.empty((*t.q.shape[:-1], c.shape[-1]))
-    fill_weights(t, x, z, out)
+    fill_weights(blocks(t), t, x, z, out)
     return shaped(out, c)
 
 
