@@ -22,7 +22,7 @@ def test_golden(operation: Operation, backend: str) -> None:
     assert np.median(errors) <= 1
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 def test_layouts(operation: Operation, backend: str) -> None:
     checks.agrees_in_every_layout(operation, backend)
 
@@ -31,6 +31,7 @@ def test_float32(operation: Operation, backend: str) -> None:
     checks.agrees_in_float32(operation, backend)
 
 
+@pytest.mark.sampled(4)
 def test_array_api_strict(operation: Operation) -> None:
     checks.agrees_on_strict_arrays(operation, "numpy")
 

@@ -74,6 +74,7 @@ def test_enough_cases_and_traps(operation: Operation) -> None:
     assert len({case.uid for case in cases}) == len(cases), "two cases are the same"
 
 
+@pytest.mark.sampled(4)
 def test_agrees_with_exact_tier_at_new_points(operation: Operation, backend: str) -> None:
     checks.agrees_with_exact(operation, backend)
 
