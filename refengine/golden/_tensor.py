@@ -25,7 +25,8 @@ def encode_tensor(array: Any) -> dict[str, Any]:
 
 def decode_tensor(tensor: Any) -> np.ndarray:
     """The read-only array; ValueError unless all is written as `encode_tensor` writes it."""
-    dtype, shape, data = (members(tensor, ("dtype", "shape", "data"))[key] for key in ("dtype", "shape", "data"))
+    parts = members(tensor, ("dtype", "shape", "data"))
+    dtype, shape, data = parts["dtype"], parts["shape"], parts["data"]
     if dtype not in ("float64", "float32", "int64", "uint32", "uint64", "bool"):
         raise ValueError(f"unknown dtype {dtype!r}")
     if not all(type(size) is int and size >= 0 for size in shape):
