@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from refengine.backends.numba._exponential import fall
 from refengine.backends.numba._parallel import shared_out
-from refengine.backends.numba.attention._products import accumulate, fall, transpose
+from refengine.backends.numba.attention._products import accumulate, transpose
 from refengine.backends.numba.attention._tiles import (
     TILE,
     add_product,

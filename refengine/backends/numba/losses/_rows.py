@@ -8,6 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from refengine.backends.numba._exponential import fall
 from refengine.backends.numba._parallel import parallel, sealed, shared_out
 from refengine.losses._rows import spread
 
@@ -80,60 +81,11 @@ def make_orthogonal(row, unit, length):
         row[big] = -dot(row, unit) / unit[big]
 
 
-_ROUNDS, _BITS = np.float32(1.5 * 2**23), np.int32(0x4B400000)  # beside this number a float32 holds whole numbers
-
-
-@scalar
-def _exp32(x):
-    """exp(x) for x <= 0 in single precision, without branches: 2^n times a polynomial (Cephes, expf)."""
-    x = np.float32(-150) if x < np.float32(-150) else x
-    rounded = np.float32(x * np.float32(1.44269504) + _ROUNDS)
-    n, f = np.int32(rounded.view(np.int32) - _BITS), rounded - _ROUNDS
-    r = (x - f * np.float32(0.693359375)) + f * np.float32(2.12194440e-4)
-    p = np.float32(1.9875691500e-4)
-    p = p * r + np.float32(1.3981999507e-3)
-    p = p * r + np.float32(8.3334519073e-3)
-    p = p * r + np.float32(4.1665795894e-2)
-    p = p * r + np.float32(1.6666665459e-1)
-    p = p * r + np.float32(5.0000001201e-1)
-    half = np.int32(n >> np.int32(1))
-    low, high = np.int32((half + np.int32(127)) << np.int32(23)), np.int32((n - half + np.int32(127)) << np.int32(23))
-    return ((p * r * r + r) + np.float32(1)) * low.view(np.float32) * high.view(np.float32)
-
-
-@scalar
-def _exp64(x):
-    """exp(x) for x <= 0, as `_exp32`: the polynomial is Taylor's, to less than half a unit for |r| <= log(2) / 2."""
-    x = -750.0 if x < -750.0 else x
-    rounded = np.float64(x * 1.4426950408889634 + 6755399441055744.0)
-    n, f = rounded.view(np.int64) - np.int64(0x4338000000000000), rounded - 6755399441055744.0
-    r = (x - f * 6.93147180369123816490e-01) - f * 1.90821492927058770002e-10
-    p = 1.6059043836821613e-10
-    p = p * r + 2.08767569878681e-09
-    p = p * r + 2.505210838544172e-08
-    p = p * r + 2.755731922398589e-07
-    p = p * r + 2.7557319223985893e-06
-    p = p * r + 2.48015873015873e-05
-    p = p * r + 1.984126984126984e-04
-    p = p * r + 1.388888888888889e-03
-    p = p * r + 8.333333333333333e-03
-    p = p * r + 4.1666666666666664e-02
-    p = p * r + 1.6666666666666666e-01
-    p = p * r + 0.5
-    half = n >> 1
-    low, high = np.int64((half + 1023) << 52), np.int64((n - half + 1023) << 52)
-    return ((p * r * r + r) + 1.0) * low.view(np.float64) * high.view(np.float64)
-
-
 @scalar
 def exp_row(row):
     """Replace a row by its exponentials; no entry exceeds 0."""
-    if row.itemsize == 4:
-        for j in range(row.shape[0]):
-            row[j] = _exp32(row[j])
-    else:
-        for j in range(row.shape[0]):
-            row[j] = _exp64(row[j])
+    for j in range(row.shape[0]):
+        row[j] = fall(row[j])
 
 
 @summing
@@ -147,16 +99,11 @@ def sum_of(row):
 @summing
 def exponentials(row, top, scale):
     """Replace a row by exp(scale (row - top)), none of which exceeds 1; returns the sum."""
-    total = 0.0
-    if row.itemsize == 4:
-        for j in range(row.shape[0]):
-            row[j] = _exp32(np.float32(scale) * (np.float32(row[j]) - np.float32(top)))
-        for j in range(row.shape[0]):
-            total += np.float64(row[j])
-    else:
-        for j in range(row.shape[0]):
-            row[j] = math.exp(scale * (row[j] - top))
-            total += row[j]
+    total, kind = 0.0, row.dtype.type
+    for j in range(row.shape[0]):
+        row[j] = fall(kind(scale) * (row[j] - kind(top)))
+    for j in range(row.shape[0]):
+        total += np.float64(row[j])
     return total
 
 
