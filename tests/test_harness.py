@@ -167,7 +167,6 @@ def plant(
         monkeypatch.setattr(module, operation.name + suffix, mutant)
 
 
-@pytest.mark.sampled(4)
 def test_the_golden_cases_catch_every_mutant(operation: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
     catches_every_mutant(checks.agrees_with_golden, operation, monkeypatch)
 

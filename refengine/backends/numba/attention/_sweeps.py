@@ -85,7 +85,7 @@ def swept_both_ways(
         t = t._replace(parts=max(min(-(-AT_ONCE // max(tasks, 1)), -(-t.q.shape[2] // t.rows)), 1))
         of_parts = [np.zeros((t.parts, *a.shape), a.dtype) for a in (t.k, x.v)]
         there_and_back(tasks * t.parts, t, x, z, out, y, dq, *of_parts, dbias)
-        dk, dv = (reduce(iadd, sums) for sums in of_parts)
+        dk, dv = (reduce(iadd, added) for added in of_parts)
     else:
         dk, dv = np.zeros_like(t.k), np.zeros_like(x.v)
         forward(blocks(t), t, x, z, out)
